@@ -1,0 +1,1 @@
+"""Robots and scenes as factories of `mujoco.MjSpec`."""

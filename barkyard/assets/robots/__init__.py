@@ -1,0 +1,21 @@
+"""One folder a robot, and the table of them."""
+
+import importlib
+from functools import lru_cache
+
+from barkyard.assets.robot import Robot
+from barkyard.errors import InvalidInput
+
+ROBOTS = {
+    "panda": "barkyard.assets.robots.panda:panda",
+}
+
+
+@lru_cache
+def load_robot(name: str) -> Robot:
+    """The robot called `name`. Raises InvalidInput for a name that is not in `ROBOTS`."""
+    if name not in ROBOTS:
+        raise InvalidInput(f"unknown robot {name!r}; the robots are {', '.join(sorted(ROBOTS))}")
+    module, attribute = ROBOTS[name].split(":")
+    robot: Robot = getattr(importlib.import_module(module), attribute)()
+    return robot

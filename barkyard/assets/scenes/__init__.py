@@ -1,0 +1,1 @@
+"""Arenas and objects for tasks to be built from."""

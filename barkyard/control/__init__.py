@@ -1,0 +1,20 @@
+"""Controllers: normalised actions to actuator commands."""
+
+from collections.abc import Callable, Mapping
+
+from barkyard.assets.robot import Robot
+from barkyard.control.arm import joint_position, operational_space_pose
+from barkyard.control.controller import Controller
+from barkyard.errors import InvalidInput
+
+CONTROLLERS: Mapping[str, Callable[[Robot], Controller]] = {
+    "OSC_POSE": operational_space_pose,
+    "JOINT_POSITION": joint_position,
+}
+
+
+def make_controller(name: str, robot: Robot) -> Controller:
+    """The controller called `name` for `robot`. Raises InvalidInput for a name that is not in `CONTROLLERS`."""
+    if name not in CONTROLLERS:
+        raise InvalidInput(f"unknown controller {name!r}; the controllers are {', '.join(sorted(CONTROLLERS))}")
+    return CONTROLLERS[name](robot)

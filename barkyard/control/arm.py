@@ -1,0 +1,148 @@
+"""Controllers of arms with torque motors: operational space and joint position, with a gripper."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from barkyard.assets.robot import PREFIX, Robot
+from barkyard.control.controller import Controller
+from barkyard.control.kernels import CONFIG, JOINT_POSITION, MAGIC, MAX_DOF, MAX_GRIPPER, MEMORY, OSC_POSE
+from barkyard.errors import InvalidInput
+
+_NUMERIC = "barkyard_controller"
+_IK_DAMPING = 0.05
+
+
+@dataclass(frozen=True)
+class ArmGains:
+    """Gains of an arm controller.
+
+    Attributes:
+        kind: `OSC_POSE` or `JOINT_POSITION` of `kernels`.
+        kp: stiffness per controlled direction [1/s^2].
+        damping_ratio: 1 is critical damping.
+        action_scale: what an action of 1 means per direction: [m] and [rad], or [rad] per joint.
+        nullspace_kp: stiffness of the posture term towards the joint positions at reset [1/s^2].
+    """
+
+    kind: int
+    kp: tuple[float, ...]
+    damping_ratio: float
+    action_scale: tuple[float, ...]
+    nullspace_kp: float = 10.0
+
+
+def operational_space_pose(robot: Robot) -> "ArmController":
+    """`OSC_POSE`: the action is a step of the tool's position [0.05 m] and orientation [0.5 rad, rotation vector].
+
+    Steps are in the base frame and are added to the present pose. robosuite 1.5.2, `default_panda.json`.
+    """
+    scale = (0.05, 0.05, 0.05, 0.5, 0.5, 0.5)
+    return ArmController(robot, ArmGains(OSC_POSE, kp=(150.0,) * 6, damping_ratio=1.0, action_scale=scale))
+
+
+def joint_position(robot: Robot) -> "ArmController":
+    """`JOINT_POSITION`: the action is a step of each joint [0.05 rad] from its present position.
+
+    robosuite 1.5.2, `controllers/config/default/parts/joint_position.json`.
+    """
+    dof = len(robot.joints)
+    gains = ArmGains(JOINT_POSITION, kp=(50.0,) * dof, damping_ratio=1.0, action_scale=(0.05,) * dof)
+    return ArmController(robot, gains)
+
+
+class ArmController(Controller):
+    """An arm and its gripper; the last action is the gripper's, +1 closing.
+
+    Torques are computed at the physics rate by `kernels.control`. Final.
+    """
+
+    def __init__(self, robot: Robot, gains: ArmGains) -> None:
+        """Raises InvalidInput if the robot has no tool point, base frame or gripper, or too many joints."""
+        if robot.tcp is None or robot.base is None or robot.gripper is None:
+            raise InvalidInput(f"robot {robot.name!r} needs `tcp`, `base` and `gripper` for an arm controller")
+        if len(robot.joints) > MAX_DOF or len(robot.gripper.actuators) > MAX_GRIPPER:
+            raise InvalidInput(f"robot {robot.name!r}: at most {MAX_DOF} joints and {MAX_GRIPPER} fingers are supported")
+        self.robot, self.gripper, self.gains = robot, robot.gripper, gains
+        self.action_dim = len(gains.action_scale) + 1
+        self.memory_size = MEMORY.SIZE
+
+    def prepare(self, spec: mujoco.MjSpec) -> None:
+        """Reserve the model's first custom numeric for the configuration."""
+        spec.add_numeric(name=_NUMERIC, size=CONFIG.SIZE, data=[0.0] * CONFIG.SIZE)
+
+    def configure(self, model: mujoco.MjModel) -> None:
+        """Fill the configuration from the model's ids. Raises InvalidInput if a joint cannot be controlled."""
+        numeric = model.numeric(_NUMERIC)
+        if int(model.numeric_adr[numeric.id]) != 0:
+            raise InvalidInput(f"{_NUMERIC} must be the model's first custom numeric; add others after it")
+        config = np.zeros(CONFIG.SIZE)
+        config[CONFIG.MAGIC] = MAGIC
+        config[CONFIG.KIND] = self.gains.kind
+        config[CONFIG.DOF] = len(self.robot.joints)
+        config[CONFIG.TCP_SITE] = model.site(f"{PREFIX}{self.robot.tcp}").id
+        config[CONFIG.BASE_SITE] = model.site(f"{PREFIX}{self.robot.base}").id
+        config[CONFIG.GRIPPER_DOF] = len(self.gripper.actuators)
+        config[CONFIG.GRIPPER_SPEED] = self.gripper.speed
+        config[CONFIG.NULLSPACE_KP] = self.gains.nullspace_kp
+        for i, (name, actuator) in enumerate(zip(self.robot.joints, self.robot.actuators, strict=True)):
+            joint = model.joint(PREFIX + name)
+            kind = int(model.jnt_type[joint.id])
+            if kind not in (int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)):
+                raise InvalidInput(f"joint {name!r} of {self.robot.name!r} is neither a hinge nor a slide")
+            config[CONFIG.JOINT + i] = joint.id
+            config[CONFIG.QPOS + i] = int(model.jnt_qposadr[joint.id])
+            config[CONFIG.QVEL + i] = int(model.jnt_dofadr[joint.id])
+            config[CONFIG.ACTUATOR + i] = model.actuator(PREFIX + actuator).id
+            config[CONFIG.IS_SLIDE + i] = kind == int(mujoco.mjtJoint.mjJNT_SLIDE)
+        directions = len(self.gains.kp)
+        kp = np.array(self.gains.kp)
+        config[CONFIG.KP : CONFIG.KP + directions] = kp
+        config[CONFIG.KD : CONFIG.KD + directions] = 2.0 * np.sqrt(kp) * self.gains.damping_ratio
+        config[CONFIG.ACTION_SCALE : CONFIG.ACTION_SCALE + directions] = self.gains.action_scale
+        for i, actuator in enumerate(self.gripper.actuators):
+            config[CONFIG.GRIPPER_ACTUATOR + i] = model.actuator(PREFIX + actuator).id
+            config[CONFIG.GRIPPER_SIGN + i] = self.gripper.closing[i]
+        model.numeric_data[: CONFIG.SIZE] = config
+
+    def reset(self, memory: NDArray[np.float64], ids: NDArray[np.intp], joint_pos: NDArray[np.float64]) -> None:
+        """Forget the last goal; the posture term now holds the present joint positions."""
+        memory[ids] = 0.0
+        memory[ids, MEMORY.REST : MEMORY.REST + joint_pos.shape[1]] = joint_pos
+
+    def command(self, memory: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
+        """Hand over the actions; the goal is set from the pose at the first substep."""
+        memory[:, MEMORY.NEW_ACTION] = 1.0
+        memory[:, MEMORY.ACTION : MEMORY.ACTION + self.action_dim] = actions
+
+    def gripper_target(self, memory: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Normalised gripper position that the fingers are driven to, (N, 1): -1 open, +1 closed."""
+        return memory[:, MEMORY.GRIPPER : MEMORY.GRIPPER + 1] * self.gripper.closing[0]
+
+
+
+    def tool_action(
+        self,
+        move: NDArray[np.float64],
+        turn: NDArray[np.float64],
+        gripper: NDArray[np.float64],
+        jacobian: Callable[[], NDArray[np.float64]],
+    ) -> NDArray[np.float32]:
+        """A step of the pose, or of the joints by damped least squares, shortened to what one action can say."""
+        scale = np.array(self.gains.action_scale)
+        if self.gains.kind == OSC_POSE:
+            move, turn = _shorten(move / scale[:3]), _shorten(turn / scale[3:])
+            return np.column_stack([move, turn, gripper]).astype(np.float32)
+        matrix = jacobian()
+        square = matrix @ matrix.transpose(0, 2, 1) + _IK_DAMPING**2 * np.eye(6)
+        wanted = np.column_stack([move, turn])[:, :, None]
+        step = (matrix.transpose(0, 2, 1) @ np.linalg.solve(square, wanted))[:, :, 0]
+        return np.column_stack([_shorten(step / scale), gripper]).astype(np.float32)
+
+
+def _shorten(step: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale rows down until their largest element is at most 1 in size."""
+    return step / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1.0)

@@ -1,0 +1,1 @@
+"""Environments: a robot, a controller and a task on one batched engine."""

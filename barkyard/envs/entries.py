@@ -1,0 +1,53 @@
+"""The table of environments: strings only, so that listing them imports nothing."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from barkyard.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class EnvironmentEntry:
+    """One registered environment.
+
+    Attributes:
+        id: what `gym.make` takes.
+        task: the task's class as `module:name`.
+        expert: the expert's factory as `module:name`, which takes the vector environment.
+        summary: one line.
+    """
+
+    id: str
+    task: str
+    expert: str
+    summary: str
+
+
+_ENTRIES = (
+    EnvironmentEntry(
+        "barkyard/Lift-v0",
+        "barkyard.envs.tasks.manipulation.lift:Lift",
+        "barkyard.experts.picking:lift_expert",
+        "lift a cube off a table (robosuite's Lift)",
+    ),
+    EnvironmentEntry(
+        "barkyard/PickPlaceCan-v0",
+        "barkyard.envs.tasks.manipulation.pick_place_can:PickPlaceCan",
+        "barkyard.experts.picking:pick_place_can_expert",
+        "move a can to its quarter of the other bin (robosuite's PickPlaceCan)",
+    ),
+)
+
+ENVIRONMENTS: Mapping[str, EnvironmentEntry] = {entry.id: entry for entry in _ENTRIES}
+assert len(ENVIRONMENTS) == len(_ENTRIES), "two environments have the same id"
+
+
+def find_entry(env_id: str) -> EnvironmentEntry:
+    """The entry of `env_id`, with or without the module in front. Raises InvalidInput with the closest ids."""
+    name = env_id.removeprefix("barkyard:")
+    if name in ENVIRONMENTS:
+        return ENVIRONMENTS[name]
+    close = difflib.get_close_matches(name, ENVIRONMENTS, n=3, cutoff=0.4)
+    hint = f"did you mean {', '.join(close)}? " if close else ""
+    raise InvalidInput(f"unknown environment {env_id!r}; {hint}The ids are {', '.join(ENVIRONMENTS)}")

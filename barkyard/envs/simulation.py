@@ -1,0 +1,114 @@
+"""N simulations of one scene, stepped together, with a view of the robot in them."""
+
+from collections.abc import Callable
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch, SimulationError
+from numpy.typing import NDArray
+
+from barkyard.assets.robot import Robot
+from barkyard.control import Controller
+from barkyard.control.native import installed
+from barkyard.envs.robot_view import RobotView
+
+Array = NDArray[np.float64]
+Ids = NDArray[np.intp]
+
+_STAGE = int(mujoco.mjtStage.mjSTAGE_ACC)
+_NO_STAGE = int(mujoco.mjtStage.mjSTAGE_NONE)
+
+
+class Simulation:
+    """`mujoco.batch.Batch` with a controller, control periods, and errors kept to the simulation they happen in.
+
+    After `step`, `forward` and `restore` every derived array describes the present state.
+
+    Attributes:
+        model: the compiled scene.
+        num_envs: N.
+        memory: `(N, M)` task memory, part of the state.
+    """
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        robot: Robot,
+        controller: Controller,
+        num_envs: int,
+        control_dt: float,
+        num_threads: int,
+    ) -> None:
+        controller.configure(model)
+        self.model, self.controller, self.num_envs = model, controller, num_envs
+        self.substeps = round(control_dt / model.opt.timestep)
+        self.control_dt = self.substeps * model.opt.timestep
+        threads = min(num_threads, num_envs) if num_threads else 0
+        self.batch = Batch(model, num_envs, 1 if num_envs == 1 else threads)
+        userdata = self.batch.bind("userdata")
+        self._control_memory = userdata[:, : controller.memory_size]
+        self.memory = userdata[:, controller.memory_size :]
+        self.qpos, self.qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
+        self.xpos, self.xquat = self.batch.bind("xpos"), self.batch.bind("xquat")
+        self.site_xpos, self.sensordata = self.batch.bind("site_xpos"), self.batch.bind("sensordata")
+        self.time = self.batch.bind("time")
+        self.robot = RobotView(model, self.batch, robot)
+
+    def step(self, actions: NDArray[np.float32]) -> dict[int, str]:
+        """Advance one control period. Returns what went wrong, by simulation."""
+        self.controller.command(self._control_memory, actions)
+        before = self.batch.warning.copy()
+        errors = self._call(lambda: self.batch.step(nstep=self.substeps, stage=_STAGE))
+        raised = np.argwhere(self.batch.warning > before)
+        for i, warning in raised:
+            errors.setdefault(int(i), f"MuJoCo warned: {mujoco.mjtWarning(int(warning)).name}")
+        return errors
+
+    def begin_reset(self, ids: Ids) -> None:
+        """Set the state of `ids` to the model's defaults; the task then writes the initial state."""
+        self.batch.reset(ids, stage=_NO_STAGE)
+
+    def end_reset(self, ids: Ids) -> dict[int, str]:
+        """Start the controller from the state that was written, and bring the derived arrays up to date."""
+        self.controller.reset(self._control_memory, ids, self.robot.joint_pos[ids])
+        return self.forward(ids)
+
+    def forward(self, ids: Ids | None = None) -> dict[int, str]:
+        """Bring derived arrays up to date with the state. Returns what went wrong, by simulation."""
+        return self._call(lambda: self.batch.forward(ids, stage=_STAGE))
+
+    def elapsed_steps(self) -> NDArray[np.int64]:
+        """`(N,)` control periods since each simulation's reset."""
+        return np.rint(self.time / self.control_dt).astype(np.int64)
+
+    def gripper_target(self) -> Array:
+        """`(N, 1)` normalised position the gripper is driven to: -1 open, +1 closed."""
+        return self.controller.gripper_target(self._control_memory)
+
+    def tool_action(self, move: Array, turn: Array, gripper: Array) -> NDArray[np.float32]:
+        """The action that moves the tool by `move` [m] and `turn` [rad], (N, 3) each in the world frame.
+
+        Args:
+            move: displacement of the tool point.
+            turn: rotation vector.
+            gripper: `(N,)` gripper command in [-1, 1], +1 closing.
+
+        Returns:
+            `(N, A)` actions of this simulation's controller.
+        """
+        to_base = self.robot.base_matrix_world().transpose(0, 2, 1)
+
+        def jacobian() -> Array:
+            position, rotation = self.batch.jac(self.robot.tcp_body, self.robot.tcp_pos_world)
+            return np.concatenate([to_base @ position, to_base @ rotation], axis=1)[:, :, self.robot.velocity_span]
+
+        move, turn = (to_base @ move[:, :, None])[:, :, 0], (to_base @ turn[:, :, None])[:, :, 0]
+        return self.controller.tool_action(move, turn, gripper, jacobian)
+
+    def _call(self, function: Callable[[], None]) -> dict[int, str]:
+        with installed():
+            try:
+                function()
+            except SimulationError as error:
+                return {int(i): self.batch.error(int(i)) for i in error.ids}
+        return {}

@@ -1,0 +1,81 @@
+"""What a task is: a scene, how episodes begin, what is measured, and how that is judged."""
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from barkyard.assets.robot import Calibration, Robot
+from barkyard.envs.simulation import Array, Ids, Simulation
+
+
+@dataclass(frozen=True)
+class Part:
+    """One named part of the observation: its width and the bounds of every element."""
+
+    size: int
+    low: float | tuple[float, ...]
+    high: float | tuple[float, ...]
+
+
+class Task(abc.ABC):
+    """A task over arrays with a leading batch axis.
+
+    `bind` gives it the simulation; everything else reads and writes the simulation's arrays. All that a task changes
+    from episode to episode, model parameters included, is in the state: what is not physics is kept in the task's
+    `memory`, and `restore` writes it back into the model.
+
+    Attributes:
+        robot: name of the robot it is made for unless the user asks for another.
+        control_dt: control period [s].
+        time_limit: length of an episode that neither succeeds nor fails [s].
+        memory_size: numbers of `userdata` it needs.
+    """
+
+    robot: str
+    control_dt: float
+    time_limit: float
+    memory_size: int = 0
+
+    @abc.abstractmethod
+    def make_scene(self, robot: Robot, calibration: Calibration | None) -> mujoco.MjSpec:
+        """A fresh scene with the robot in it."""
+
+    @abc.abstractmethod
+    def bind(self, simulation: Simulation) -> None:
+        """Take hold of the simulation's arrays."""
+
+    @abc.abstractmethod
+    def initialise(self, ids: Ids, generators: list[np.random.Generator]) -> None:
+        """Write initial states into `ids`, drawing from one generator each."""
+
+    def restore(self, ids: Ids) -> None:
+        """Bring model parameters in line with the memory of `ids`."""
+        del ids
+
+    @abc.abstractmethod
+    def parts(self) -> Mapping[str, Part]:
+        """The parts of the observation, in order."""
+
+    @abc.abstractmethod
+    def observe(self) -> Mapping[str, Array]:
+        """`(N, size)` values of every part."""
+
+    @abc.abstractmethod
+    def terms(self) -> Mapping[str, Array]:
+        """`(N,)` named reward terms, each in [0, 1]; they are also the metrics in `info`."""
+
+    @abc.abstractmethod
+    def dense_reward(self, terms: Mapping[str, Array]) -> Array:
+        """`(N,)` shaped reward in [0, 1]."""
+
+    @abc.abstractmethod
+    def success(self, terms: Mapping[str, Array]) -> NDArray[np.bool_]:
+        """`(N,)` whether the task is done; also the sparse reward."""
+
+    def failure(self, terms: Mapping[str, Array]) -> NDArray[np.bool_]:
+        """`(N,)` whether the task can no longer be done."""
+        return np.zeros(len(next(iter(terms.values()))), dtype=bool)

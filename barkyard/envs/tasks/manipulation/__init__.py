@@ -1,0 +1,1 @@
+"""Manipulation with an arm and a gripper."""
