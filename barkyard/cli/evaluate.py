@@ -1,0 +1,121 @@
+"""`barkyard evaluate`: how often an actor succeeds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, arg
+
+from barkyard.cli.opening import (
+    DEFAULT_NUM_ENVS,
+    environment_arguments,
+    make_actor,
+    open_environment,
+    typed_command,
+)
+from barkyard.cli.terminal import Json, Progress, Quiet, print_json, print_text
+from barkyard.errors import BarkyardError, InvalidInput
+
+if TYPE_CHECKING:
+    from barkyard.evaluation import EvalResult
+
+
+def evaluate(
+    env: Annotated[Positional[str], arg(metavar="ENV")],
+    /,
+    *,
+    actor: Annotated[str, arg(metavar="expert|random|CHECKPOINT")],
+    out: Annotated[Path, arg(metavar="FILE.json")],
+    episodes: int = 100,
+    num_envs: int = DEFAULT_NUM_ENVS,
+    seed_start: int = 0,
+    videos: int = 0,
+    video_dir: Path | None = None,
+    camera: str | None = None,
+    env_kwargs: tuple[str, ...] = (),
+    force: bool = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Run episodes with seeds that collection refuses, and count successes.
+
+    Args:
+        env: the environment's id; `barkyard envs` lists them.
+        actor: who acts.
+        out: where the result goes.
+        episodes: how many episodes.
+        num_envs: environments stepped side by side; changes the time, not the result.
+        seed_start: skip this many of the evaluation seeds.
+        videos: film this many episodes.
+        video_dir: where videos go; for RUN/results/NAME.json and RUN/NAME.json it is RUN/videos/NAME unless given.
+        camera: which camera films; by default the environment's own choice.
+        env_kwargs: arguments of the environment, as key=value or a JSON object.
+        force: write over an earlier result.
+        as_json: print the result as JSON.
+        quiet: show no progress.
+    """
+    from barkyard.evaluation import EpisodeRecord, EvaluationInterrupted, evaluation_seeds
+    from barkyard.evaluation import evaluate as run_evaluation
+
+    _check_out(out, force)
+    seeds = evaluation_seeds(episodes, seed_start)
+    successes = done = 0
+    with (
+        open_environment(env, min(num_envs, episodes), environment_arguments(env_kwargs)) as batch,
+        Progress(f"evaluating {actor} on {env}", episodes, unit="episodes", quiet=quiet) as progress,
+    ):
+        who, fingerprints = make_actor(actor, batch)
+
+        def count(record: EpisodeRecord) -> None:
+            nonlocal successes, done
+            successes, done = successes + record.success, done + 1
+            progress.advance(done, f"{successes} succeeded")
+
+        try:
+            result = run_evaluation(
+                batch,
+                who,
+                seeds,
+                on_episode=count,
+                videos=videos,
+                video_dir=video_dir or _run_folder(out) / "videos" / out.stem,
+                camera=camera,
+                fingerprints=fingerprints,
+                command=typed_command(),
+            )
+        except EvaluationInterrupted as stopped:
+            kept = f"{stopped}. What was finished is in {_partial(out)}; the same command begins again."
+            stopped.partial.save(_partial(out))
+            if isinstance(stopped.__cause__, KeyboardInterrupt):
+                raise KeyboardInterrupt(kept) from None
+            raise BarkyardError(kept) from stopped
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("No episode was finished; nothing is kept.") from None
+    result.save(out)
+    _partial(out).unlink(missing_ok=True)
+    if as_json:
+        print_json({"path": str(out), **result.to_json()})
+    else:
+        print_text(summary(result))
+    return 0
+
+
+def summary(result: "EvalResult") -> str:
+    """One line, such as `barkyard/Lift-v0 expert 99/100 = 99.0 % [94.6, 100.0]`."""
+    low, high = (100 * bound for bound in result.interval)
+    counts = f"{result.num_successes}/{result.num_episodes} = {100 * result.success_rate:.1f} % [{low:.1f}, {high:.1f}]"
+    return f"{result.env_id} {result.actor} {counts}"
+
+
+def _check_out(out: Path, force: bool) -> None:
+    if out.suffix != ".json":
+        raise InvalidInput(f"--out is {out}; give the name of a file that ends in .json")
+    if out.exists() and not force:
+        raise InvalidInput(f"{out} is there already; choose another name, or add --force to write over it")
+
+
+def _run_folder(out: Path) -> Path:
+    return out.parent.parent if out.parent.name == "results" else out.parent
+
+
+def _partial(out: Path) -> Path:
+    return out.with_suffix(".partial.json")

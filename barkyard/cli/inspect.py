@@ -1,0 +1,124 @@
+"""`barkyard inspect`: what a file or folder is, in words."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from tyro.conf import Positional, arg
+
+from barkyard.cli.opening import checkpoint_fingerprint
+from barkyard.cli.terminal import Json, print_json, print_text
+from barkyard.errors import InvalidInput
+
+READABLE: Final = (
+    "a dataset (a folder with meta/info.json)",
+    "a checkpoint (a folder with config.json and model.safetensors, or a training's folder)",
+    "a result (a .json file of barkyard evaluate)",
+)
+
+
+def inspect(path: Annotated[Positional[Path], arg(metavar="PATH")], /, *, as_json: Json = False) -> int:
+    """Say what a dataset, checkpoint or result is.
+
+    Args:
+        path: the file or folder.
+        as_json: print JSON.
+    """
+    facts = describe(path)
+    if as_json:
+        print_json(facts)
+    else:
+        width = max(map(len, facts))
+        print_text("\n".join(f"{name:{width}}  {_words(value)}" for name, value in facts.items()))
+    return 0
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Facts about what lies at `path`; JSON only.
+
+    Raises:
+        InvalidInput: there is nothing there that can be read.
+        BarkyardError: it is damaged.
+    """
+    if (path / "meta").is_dir():
+        return _dataset(path)
+    if any((folder / "config.json").is_file() for folder in (path, path / "last")):
+        return _checkpoint(path)
+    if path.is_file() and path.suffix == ".json":
+        return _result(path)
+    what = "is none of these" if path.exists() else "does not exist"
+    raise InvalidInput(f"{path} {what}. This command reads:\n  " + "\n  ".join(READABLE))
+
+
+def _dataset(path: Path) -> dict[str, Any]:
+    from barkyard.datasets import Dataset
+
+    dataset = Dataset.open(path)
+    seeds = dataset.seeds.tolist()
+    return {
+        "kind": "dataset",
+        "environment": dataset.env_id,
+        "environment arguments": dataset.env_kwargs,
+        "episodes": dataset.num_episodes,
+        "successes": int(dataset.successes.sum()),
+        "frames": dataset.num_frames,
+        "frames a second": dataset.fps,
+        "episode lengths": [int(length) for length in (dataset.lengths.min(), dataset.lengths.max())] if seeds else [],
+        "seeds": [min(seeds), max(seeds)] if seeds else [],
+        "observations": {name: list(shape) for name, shape in dataset.observation_shapes.items()},
+        "action": [dataset.action_size],
+        "fingerprint": dataset.fingerprint,
+    }
+
+
+def _checkpoint(path: Path) -> dict[str, Any]:
+    from barkyard.policies import load_policy
+    from barkyard.policies.checkpoint import locate
+    from barkyard.policies.configuration import to_json
+
+    policy = load_policy(path)
+    return {
+        "kind": "checkpoint",
+        "folder": str(locate(path)),
+        "policy": policy.origin.policy,
+        "parameters": sum(parameter.numel() for parameter in policy.parameters()),
+        "trained steps": policy.origin.step,
+        "environment": policy.features.env_id,
+        "environment arguments": dict(policy.features.env_kwargs),
+        "observations": {name: list(shape) for name, shape in policy.features.observations.items()},
+        "action": [policy.features.action_dim],
+        "config": to_json(policy.config),
+        "fingerprint": checkpoint_fingerprint(str(path)),
+        "dataset fingerprint": policy.origin.dataset,
+        "versions": dict(policy.origin.versions),
+    }
+
+
+def _result(path: Path) -> dict[str, Any]:
+    from barkyard.evaluation import EvalResult
+
+    result = EvalResult.load(path)
+    return {
+        "kind": "result",
+        "environment": result.env_id,
+        "environment arguments": dict(result.env_kwargs),
+        "actor": result.actor,
+        "source": result.source,
+        "episodes": f"{result.num_episodes} of {result.episodes_asked}",
+        "successes": result.num_successes,
+        "success rate": result.success_rate,
+        "95 % interval": list(result.interval),
+        "seconds": result.seconds,
+        "command": result.command,
+        "fingerprints": dict(result.fingerprints),
+        "versions": dict(result.versions),
+    }
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_words(entry)}" for key, entry in value.items()) or "none"
+    if isinstance(value, list):
+        return f"({', '.join(map(_words, value))})"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)

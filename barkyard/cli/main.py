@@ -1,0 +1,58 @@
+"""The door to all commands: parses words, and turns errors into messages and exit codes."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import tyro
+
+from barkyard.cli.collect import collect
+from barkyard.cli.doctor import doctor
+from barkyard.cli.envs import envs
+from barkyard.cli.evaluate import evaluate
+from barkyard.cli.inspect import inspect
+from barkyard.cli.replay import replay
+from barkyard.cli.report import report
+from barkyard.cli.terminal import print_note
+from barkyard.cli.train import train
+from barkyard.errors import BarkyardError, InvalidInput
+
+COMMANDS: Final[dict[str, Callable[..., int]]] = {
+    "doctor": doctor,
+    "envs": envs,
+    "collect": collect,
+    "train": train,
+    "evaluate": evaluate,
+    "replay": replay,
+    "inspect": inspect,
+    "report": report,
+}
+
+FAILED: Final = 1
+WRONG_WORDS: Final = 2
+INTERRUPTED: Final = 130
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code.
+
+    Args:
+        words: what follows `barkyard`; by default what was typed.
+    """
+    try:
+        code: int = tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="barkyard",
+            description="Robot learning in simulation: demonstrations, policies, measured evaluation.",
+            args=words,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+        return code
+    except InvalidInput as error:
+        print_note(f"barkyard: {error}")
+        return WRONG_WORDS
+    except (BarkyardError, OSError) as error:
+        print_note(f"barkyard: {error}")
+        return FAILED
+    except KeyboardInterrupt as interrupt:
+        print_note(f"barkyard: interrupted. {interrupt}".rstrip())
+        return INTERRUPTED
