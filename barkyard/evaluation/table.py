@@ -1,0 +1,82 @@
+"""Results as a table, for the terminal and for Markdown."""
+
+from collections.abc import Sequence
+
+from barkyard.evaluation.intervals import Interval
+from barkyard.evaluation.result import EvalResult
+
+COLUMNS = ("task", "actor", "n", "successes", "rate", "95 % interval", "seconds")
+_NUMERIC_FROM = 2
+
+PARTIAL_NOTE = (
+    "* stopped early: what was finished favours short episodes, and success often ends one early, so the rate is no "
+    "estimate."
+)
+
+
+def text_table(results: Sequence[EvalResult]) -> str:
+    """Aligned plain text, one line a result."""
+    rows = [COLUMNS, *(_cells(result) for result in results)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+    lines = [_align(row, widths) for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines + _notes(results))
+
+
+def markdown_table(results: Sequence[EvalResult]) -> str:
+    """A Markdown table, one line a result."""
+    rule = ["---" if i < _NUMERIC_FROM else "---:" for i in range(len(COLUMNS))]
+    rows = [COLUMNS, rule, *(map(_escape, _cells(result)) for result in results)]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines + [f"\n{_escape(note)}" for note in _notes(results)])
+
+
+def task_name(result: EvalResult) -> str:
+    """The task without the package, and the source where it is not the simulation."""
+    name = result.env_id.removeprefix("barkyard/")
+    return name if result.source == "sim" else f"{name} ({result.source})"
+
+
+def count_text(result: EvalResult) -> str:
+    """Number of episodes; `37/100 *` where not all that were asked for were finished."""
+    return str(result.num_episodes) if result.complete else f"{result.num_episodes}/{result.episodes_asked} *"
+
+
+def interval_text(interval: Interval) -> str:
+    """Such as `88.7 - 98.4 %`."""
+    return f"{100 * interval.low:.1f} - {100 * interval.high:.1f} %"
+
+
+def _cells(result: EvalResult) -> tuple[str, ...]:
+    return (
+        _printable(task_name(result)),
+        _printable(result.actor),
+        count_text(result),
+        str(result.num_successes),
+        f"{100 * result.success_rate:.1f} %",
+        interval_text(result.interval),
+        f"{result.seconds:.1f}",
+    )
+
+
+def _align(row: Sequence[str], widths: list[int]) -> str:
+    cells = [
+        cell.ljust(width) if i < _NUMERIC_FROM else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def _notes(results: Sequence[EvalResult]) -> list[str]:
+    return [] if all(result.complete for result in results) else [PARTIAL_NOTE]
+
+
+def _printable(name: str) -> str:
+    """Without the control characters with which a file from elsewhere could drive a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in name)
+
+
+def _escape(cell: str) -> str:
+    for character in "\\|*_<`[":
+        cell = cell.replace(character, "\\" + character)
+    return cell
