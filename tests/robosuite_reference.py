@@ -1,6 +1,7 @@
 """robosuite 1.5.2's own environments, made to run on this MuJoCo, as the reference for parity tests and benchmarks."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import mujoco
@@ -61,6 +62,26 @@ def _patch_full_inertia() -> None:
             mujoco.mj_fullM(model, data._data, out)
 
     controller.mujoco = Facade()
+
+
+@contextlib.contextmanager
+def double_precision() -> Iterator[None]:
+    """robosuite rounds its orientation goals to single precision (`quat2mat`); inside this block it does not."""
+    from robosuite.utils import transform_utils
+
+    single = transform_utils.quat2mat
+
+    def quat2mat(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y, z, w = np.asarray(quaternion, dtype=np.float64)
+        out = np.zeros(9)
+        mujoco.mju_quat2Mat(out, np.array([w, x, y, z]) / np.sqrt(w * w + x * x + y * y + z * z))
+        return out.reshape(3, 3)
+
+    transform_utils.quat2mat = quat2mat
+    try:
+        yield
+    finally:
+        transform_utils.quat2mat = single
 
 
 def make_reference(task: str, controller: str, *, dense: bool = True) -> Any:

@@ -129,10 +129,15 @@ class ArmController(Controller):
         move: NDArray[np.float64],
         turn: NDArray[np.float64],
         gripper: NDArray[np.float64],
+        control_dt: float,
         jacobian: Callable[[], NDArray[np.float64]],
     ) -> NDArray[np.float32]:
-        """A step of the pose, or of the joints by damped least squares, shortened to what one action can say."""
-        scale = np.array(self.gains.action_scale)
+        """A step of the pose, or of the joints by damped least squares, shortened to what one action can say.
+
+        A goal that stays `step` ahead is followed at the speed `step * kp / kd`, where kd = 2 sqrt(kp).
+        """
+        followed = 0.5 * np.sqrt(np.array(self.gains.kp)) / self.gains.damping_ratio * control_dt
+        scale = np.array(self.gains.action_scale) * followed
         if self.gains.kind == OSC_POSE:
             move, turn = _shorten(move / scale[:3]), _shorten(turn / scale[3:])
             return np.column_stack([move, turn, gripper]).astype(np.float32)

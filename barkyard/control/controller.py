@@ -52,14 +52,16 @@ class Controller(abc.ABC):
         move: NDArray[np.float64],
         turn: NDArray[np.float64],
         gripper: NDArray[np.float64],
+        control_dt: float,
         jacobian: Callable[[], NDArray[np.float64]],
     ) -> NDArray[np.float32]:
-        """The action that moves the tool by about `move` and `turn` in one control period, as far as it can.
+        """The action that, held, moves the tool by `move` and `turn` in every control period, as far as it can.
 
         Args:
             move: `(N, 3)` displacement of the tool point in the base frame [m].
             turn: `(N, 3)` rotation vector in the base frame [rad].
             gripper: `(N,)` gripper command in [-1, 1], +1 closing.
+            control_dt: control period [s].
             jacobian: gives the tool's Jacobian (N, 6, J) in the base frame, for controllers that need it.
 
         Returns:

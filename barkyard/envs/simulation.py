@@ -86,11 +86,11 @@ class Simulation:
         return self.controller.gripper_target(self._control_memory)
 
     def tool_action(self, move: Array, turn: Array, gripper: Array) -> NDArray[np.float32]:
-        """The action that moves the tool by `move` [m] and `turn` [rad], (N, 3) each in the world frame.
+        """The action that, held, moves the tool by `move` and `turn` in every control period.
 
         Args:
-            move: displacement of the tool point.
-            turn: rotation vector.
+            move: `(N, 3)` displacement of the tool point in the world frame [m].
+            turn: `(N, 3)` rotation vector in the world frame [rad].
             gripper: `(N,)` gripper command in [-1, 1], +1 closing.
 
         Returns:
@@ -103,7 +103,7 @@ class Simulation:
             return np.concatenate([to_base @ position, to_base @ rotation], axis=1)[:, :, self.robot.velocity_span]
 
         move, turn = (to_base @ move[:, :, None])[:, :, 0], (to_base @ turn[:, :, None])[:, :, 0]
-        return self.controller.tool_action(move, turn, gripper, jacobian)
+        return self.controller.tool_action(move, turn, gripper, self.control_dt, jacobian)
 
     def _call(self, function: Callable[[], None]) -> dict[int, str]:
         with installed():

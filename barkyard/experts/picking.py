@@ -60,7 +60,7 @@ def lift_expert(env: RobotVectorEnv) -> Actor:
         hover=(0.06, 0.10),
         grasp=(-0.004, 0.004),
         grasp_offset=0.004,
-        speed=(2.0, 3.0),
+        speed=(0.6, 0.9),
         lift=(0.95, 1.0),
     )
     return PickingExpert(env, plan)
@@ -73,10 +73,10 @@ def pick_place_can_expert(env: RobotVectorEnv) -> Actor:
         hover=(0.12, 0.16),
         grasp=(0.0, 0.015),
         grasp_offset=0.004,
-        speed=(2.0, 3.0),
+        speed=(0.6, 0.9),
         lift=(1.08, 1.12),
         place=(0.15, 0.345),
-        place_height=arenas.TARGET_BIN[2] + 0.075,
+        place_height=arenas.TARGET_BIN[2] + 0.095,
         place_offset=0.02,
     )
     return PickingExpert(env, plan)
@@ -161,14 +161,14 @@ class PickingExpert:
         tcp, driven = self._robot.tcp_pos_world, self._simulation.gripper_target()[:, 0]
         self._waited += 1
         sideways = np.linalg.norm((thing + np.pad(self._offset, ((0, 0), (0, 1))) - tcp)[:, :2], axis=1)
-        ready = (sideways < 0.01) & (angle < 0.1) & (driven < 0)
+        ready = (sideways < np.where(self._waited > 30, 0.02, 0.01)) & (angle < 0.15) & (driven < 0)
         done = {
             APPROACH: ready & (distance < 0.04),
-            DESCEND: distance < 0.008,
+            DESCEND: (distance < 0.008) | ((self._waited > 15) & (distance < 0.02)),
             CLOSE: driven >= 1.0,
             LIFT: tcp[:, 2] > self._lift,
             CARRY: distance < 0.03,
-            LOWER: thing[:, 2] < self._plan.place_height + 0.005,
+            LOWER: (thing[:, 2] < self._plan.place_height + 0.005) | (self._waited > 30),
             OPEN: driven <= -0.5,
             RETREAT: np.zeros(len(phase), dtype=bool),
         }
