@@ -52,9 +52,10 @@ def rollout(
     *,
     record_states: bool = True,
     record_observations: bool = True,
+    in_order: bool = True,
     watch: Watcher | None = None,
 ) -> Iterator[Episode]:
-    """Run one episode for each seed and yield them in the order of `seeds`.
+    """Run one episode for each seed.
 
     Results do not depend on the number of environments: every episode begins with an explicit seeded reset.
 
@@ -64,6 +65,7 @@ def rollout(
         seeds: one seed an episode.
         record_states: keep simulator states for exact replay.
         record_observations: keep observations; without them only the first and last are kept.
+        in_order: yield episodes in the order of `seeds`, holding back those that end early; else as they end.
         watch: called after every reset and step with the environment, the slots in use, and the number in `seeds` of
             the episode each runs; for video.
 
@@ -74,6 +76,9 @@ def rollout(
     finished: dict[int, Episode] = {}
     following = 0
     for number, episode in loop.run():
+        if not in_order:
+            yield episode
+            continue
         finished[number] = episode
         while following in finished:
             yield finished.pop(following)

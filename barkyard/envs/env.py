@@ -1,9 +1,11 @@
 """The environments: a robot, a controller and a task on one engine, as the Gymnasium contract wants them."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
+import mujoco
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -87,13 +89,10 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         self._task, self._reward, self._terminate = task, reward, terminate_on_success
         arm = load_robot(robot or task.robot)
         known = load_calibration(calibration, arm.name)
-        control = make_controller(controller, arm)
-        scene = task.make_scene(arm, known)
-        control.prepare(scene)
-        scene.nuserdata = control.memory_size + task.memory_size
-        model = scene.compile()
+        model = compile_scene(type(task), arm.name, controller, known)
         for camera in (*cameras, *([render_camera] if render_camera else ())):
             camera_id(model, camera)
+        control = make_controller(controller, arm)
         self.simulation = Simulation(model, arm, control, num_envs, task.control_dt, num_threads)
         task.bind(self.simulation)
         self.control_dt = self.simulation.control_dt
@@ -133,7 +132,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         }
         for camera in self._cameras:
             boxes[f"image_{camera}"] = spaces.Box(0, 255, (*self._camera_size, 3), np.uint8)
-        self.single_observation_space = spaces.Dict(boxes)
+        self.single_observation_space = spaces.Dict(dict(sorted(boxes.items())))
+        self._order = sorted(self._slices)
         self.single_action_space = spaces.Box(-1.0, 1.0, (self.simulation.controller.action_dim,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
@@ -252,10 +252,11 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         parts = self._task.observe()
         flat = np.concatenate([parts[name] for name in self._slices], axis=1).astype(np.float32)
         np.clip(flat, self._low, self._high, out=flat)
-        observations: Observations = {name: flat[:, where] for name, where in self._slices.items()}
-        for camera in self._cameras:
-            everyone = np.arange(self.num_envs)
-            observations[f"image_{camera}"] = self._renderer(self._camera_size).render(camera, everyone)
+        observations: Observations = {name: flat[:, self._slices[name]] for name in self._order}
+        if self._cameras:
+            renderer, everyone = self._renderer(self._camera_size), np.arange(self.num_envs)
+            observations |= {f"image_{camera}": renderer.render(camera, everyone) for camera in self._cameras}
+            observations = dict(sorted(observations.items()))
         return observations
 
     def _info(self, terms: Mapping[str, Any], end: NDArray[np.str_], errors: dict[int, str]) -> dict[str, Any]:
@@ -360,6 +361,24 @@ class RobotEnv(gym.Env[Observations, NDArray[np.float32]]):
     def close(self) -> None:
         """Free the renderers."""
         self.batch.close()
+
+
+@functools.lru_cache(maxsize=16)
+def compile_scene(
+    task: type[Task], robot: str, controller: str, calibration: Calibration | None
+) -> mujoco.MjModel:
+    """The compiled scene of a task, with the robot, its controller's configuration and room for its memory.
+
+    Compiling the meshes takes seconds, so models are kept; treat them as constants.
+    """
+    arm, todo = load_robot(robot), task()
+    control = make_controller(controller, arm)
+    scene = todo.make_scene(arm, calibration)
+    control.prepare(scene)
+    scene.nuserdata = control.memory_size + todo.memory_size
+    model = scene.compile()
+    control.configure(model)
+    return model
 
 
 def load_calibration(calibration: Calibration | Mapping[str, Any] | str | None, robot: str) -> Calibration | None:

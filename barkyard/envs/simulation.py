@@ -39,7 +39,6 @@ class Simulation:
         control_dt: float,
         num_threads: int,
     ) -> None:
-        controller.configure(model)
         self.model, self.controller, self.num_envs = model, controller, num_envs
         self.substeps = round(control_dt / model.opt.timestep)
         self.control_dt = self.substeps * model.opt.timestep
