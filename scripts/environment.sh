@@ -95,7 +95,7 @@ install_barkyard() {
     if [ -n "${BARKYARD_TORCH_INDEX:-}" ]; then
         "${pip[@]}" "${quiet[@]}" --index-url "$BARKYARD_TORCH_INDEX" torch >&2
     elif ! command -v nvidia-smi >/dev/null; then
-        say "no GPU seen; where the package index serves torch with CUDA, BARKYARD_TORCH_INDEX can name a smaller one (README)"
+        say "no GPU seen; BARKYARD_TORCH_INDEX can name an index of CPU-only torch, which is smaller (see README.md)"
     fi
     "${pip[@]}" "${quiet[@]}" -e "$root[dev]" >&2
 }
@@ -116,7 +116,7 @@ make_environment() {
         say "making .venv with $("$python" --version)"
         "$python" -m venv --clear "$venv"
     fi
-    say "installing the packages of constraints.txt into .venv (about two minutes and 2 GB)"
+    say "installing the packages of constraints.txt into .venv (about two minutes, 3 GB of disk)"
     install_barkyard
     printf '%s\n' "$stamp" >"$venv/barkyard.stamp"
     say "ready after $((SECONDS - began)) s"

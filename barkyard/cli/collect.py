@@ -124,13 +124,21 @@ class Recording:
                     )
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"{self._path} keeps {self.kept} finished episodes; the same command goes on from there."
+                f"{self._path} keeps {self._recount()} finished episodes; the same command goes on from there."
             ) from None
 
     def close(self) -> None:
         """Completes the dataset's metadata."""
         if self._writer is not None:
             self._writer.close()
+
+    def _recount(self) -> int:
+        """Episodes on disk, where an interrupt may have fallen between writing one and counting it."""
+        if self._writer is None:
+            return 0
+        self.close()
+        self._writer = _writer_class().resume(self._path)
+        return self._writer.num_episodes
 
     def _take(self, episode: Episode) -> None:
         self.tried += 1

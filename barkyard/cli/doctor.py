@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal
-
-from packaging.requirements import Requirement
+from typing import TYPE_CHECKING, Final, Literal
 
 from barkyard.cli import probes
 from barkyard.cli.terminal import Json, print_json, print_text
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 Status = Literal["ok", "note", "failed"]
 
@@ -67,10 +68,13 @@ def check_python() -> Iterator[Check]:
 
 def check_packages() -> Iterator[Check]:
     """Each requirement against what is installed, and against the tested version where constraints.txt is at hand."""
+    from packaging.requirements import Requirement
+
     try:
         requirements = importlib.metadata.requires("barkyard") or []
     except importlib.metadata.PackageNotFoundError:
-        yield Check("barkyard", "failed", "not installed in this Python", f"{sys.executable} -m pip install -e .")
+        detail = "runs from its source, not installed: versions were not compared"
+        yield Check("packages", "note", detail, f"{sys.executable} -m pip install -c constraints.txt -e .")
         return
     tested = tested_versions()
     for text in requirements:
@@ -79,7 +83,7 @@ def check_packages() -> Iterator[Check]:
             yield check_requirement(requirement, tested.get(requirement.name.lower()))
 
 
-def check_requirement(requirement: Requirement, tested: str | None) -> Check:
+def check_requirement(requirement: "Requirement", tested: str | None) -> Check:
     """Whether `requirement` is met, and whether by the `tested` version."""
     name = requirement.name
     mend = f"{sys.executable} -m pip install '{name}=={tested}'" if tested else f"pip install '{requirement}'"

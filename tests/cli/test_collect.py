@@ -64,6 +64,12 @@ def test_the_same_command_goes_on_after_the_last_seed(
     assert summary(capsys)["recorded"] == 0
 
 
+def test_stopping_and_the_number_of_environments_change_nothing(demonstrations: Path, tmp_path: Path) -> None:
+    assert collect(tmp_path / "d", "--episodes", "1", "--num-envs", "1") == 0
+    assert collect(tmp_path / "d", "--episodes", "3", "--num-envs", "2") == 0
+    assert Dataset.open(tmp_path / "d").fingerprint == Dataset.open(demonstrations).fingerprint
+
+
 def test_failures_are_kept_when_asked_for(every_third_fails: list[int], tmp_path: Path) -> None:
     assert collect(tmp_path / "d", "--episodes", "4", "--keep-failures") == 0
     assert Dataset.open(tmp_path / "d").successes.tolist() == [False, True, True, False]
