@@ -8,9 +8,8 @@ from pathlib import Path
 
 PROBE = """
 import json, sys, time
-began = time.perf_counter()
 import barkyard
-print(json.dumps({"seconds": time.perf_counter() - began, "modules": sorted(sys.modules)}))
+print(json.dumps({"seconds": time.process_time(), "modules": sorted(sys.modules)}))
 """
 HEAVY = ("torch", "robosuite", "dm_control", "diffusers", "numba", "OpenGL", "cv2", "matplotlib", "pyarrow", "ray")
 
