@@ -56,10 +56,10 @@ class Simulation:
     def step(self, actions: NDArray[np.float32]) -> dict[int, str]:
         """Advance one control period. Returns what went wrong, by simulation."""
         self.controller.command(self._control_memory, actions)
-        before = self.batch.warning.copy()
+        counts = self.batch.warning[:, :, 1]
+        before = counts.copy()
         errors = self._call(lambda: self.batch.step(nstep=self.substeps, stage=_STAGE))
-        raised = np.argwhere(self.batch.warning > before)
-        for i, warning in raised:
+        for i, warning in np.argwhere(counts > before):
             errors.setdefault(int(i), f"MuJoCo warned: {mujoco.mjtWarning(int(warning)).name}")
         return errors
 

@@ -1,0 +1,111 @@
+"""The loop: order, seeds, what is recorded, and independence of the number of environments."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from barkyard.episode import Episode, check_collection_seeds, check_evaluation_seeds
+from barkyard.errors import InvalidInput
+from barkyard.rollout import rollout
+
+
+class Counter:
+    """Counts from the seed; succeeds when it has counted 2 + seed % 5 steps, gives up at 5."""
+
+    env_id, control_dt = "test/Counter-v0", 0.1
+
+    def __init__(self, num_envs: int) -> None:
+        self.num_envs, self.env_kwargs = num_envs, {"n": 1}
+        self.count, self.seed = np.zeros(num_envs), np.zeros(num_envs, dtype=np.int64)
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, Any]:
+        for i in np.flatnonzero(options["reset_mask"]):
+            self.count[i], self.seed[i] = 0.0, seed[i]
+        return self._observe(), {}
+
+    def _observe(self) -> dict[str, np.ndarray]:
+        return {"count": np.column_stack([self.count, self.seed]).astype(np.float32)}
+
+    def step(self, actions: np.ndarray) -> tuple[Any, ...]:
+        self.count += actions[:, 0]
+        success = self.count >= 2 + self.seed % 5
+        late = self.count >= 5
+        end = np.where(success, "success", np.where(late, "time_limit", ""))
+        info = {"success": success, "end": end, "metrics": {"count": self.count.copy()}}
+        return self._observe(), self.count.copy(), success, late & ~success, info
+
+    def get_states(self) -> np.ndarray:
+        return np.column_stack([self.count, self.seed]).astype(np.float64)
+
+
+class Ones:
+    name = "ones"
+
+    def __init__(self) -> None:
+        self.started: list[int] = []
+
+    def reset(self, slots: np.ndarray, seeds: np.ndarray) -> None:
+        self.started += [int(s) for s in seeds]
+
+    def act(self, observations: Any) -> np.ndarray:
+        return np.full((len(observations["count"]), 1), 7.0)
+
+
+def _episodes(num_envs: int, **kwargs: Any) -> list[Episode]:
+    return list(rollout(Counter(num_envs), Ones(), range(10, 20), **kwargs))
+
+
+@pytest.mark.parametrize("num_envs", [1, 3, 10, 16])
+def test_one_episode_a_seed_in_order(num_envs: int) -> None:
+    episodes = _episodes(num_envs)
+    assert [e.seed for e in episodes] == list(range(10, 20))
+    for episode in episodes:
+        wanted = 2 + episode.seed % 5
+        assert episode.length == min(wanted, 5) and episode.success == (wanted <= 5)
+        assert episode.end == ("success" if wanted <= 5 else "time_limit")
+        assert episode.terminated == episode.success and episode.truncated != episode.success
+        np.testing.assert_array_equal(episode.observations["count"][:, 0], np.arange(episode.length + 1))
+        np.testing.assert_array_equal(episode.states[:, 0], np.arange(episode.length + 1))
+        np.testing.assert_array_equal(episode.rewards, np.arange(1, episode.length + 1))
+        np.testing.assert_array_equal(episode.actions, np.ones((episode.length, 1)))
+        assert episode.total_reward == episode.length * (episode.length + 1) / 2
+        assert episode.metrics == {"count": episode.length} and set(episode.acted_by) == {"ones"}
+
+
+def test_out_of_order_gives_the_same_episodes() -> None:
+    ordered = _episodes(4)
+    loose = _episodes(4, in_order=False)
+    assert [e.seed for e in loose] != [e.seed for e in ordered]
+    assert sorted(e.seed for e in loose) == [e.seed for e in ordered]
+
+
+def test_less_is_kept_when_less_is_asked() -> None:
+    for episode in _episodes(4, record_states=False, record_observations=False):
+        assert episode.states is None
+        np.testing.assert_array_equal(episode.observations["count"][:, 0], [0, episode.length])
+
+
+def test_watch_sees_every_moment_of_every_episode() -> None:
+    seen: dict[int, int] = {}
+
+    def watch(env: Any, slots: np.ndarray, numbers: np.ndarray) -> None:
+        for slot, number in zip(slots, numbers, strict=True):
+            assert env.seed[slot] == 10 + number
+            seen[int(number)] = seen.get(int(number), 0) + 1
+
+    episodes = _episodes(3, watch=watch)
+    assert seen == {i: e.length + 1 for i, e in enumerate(episodes)}
+
+
+def test_no_seeds_no_episodes() -> None:
+    assert list(rollout(Counter(2), Ones(), [])) == []
+
+
+def test_seed_ranges_exclude_each_other() -> None:
+    check_collection_seeds(np.array([0, 999_999_999]))
+    check_evaluation_seeds(np.array([1_000_000_000]))
+    with pytest.raises(InvalidInput, match="seed 1000000000 is kept for evaluation"):
+        check_collection_seeds(np.array([5, 1_000_000_000]))
+    with pytest.raises(InvalidInput, match="seed 999999999 is kept for collection"):
+        check_evaluation_seeds(np.array([999_999_999]))
