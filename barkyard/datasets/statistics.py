@@ -1,0 +1,78 @@
+"""LeRobot's statistics of a feature: of one episode, and of many from those of each."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
+FeatureStatistics = dict[str, Any]
+"""Statistic name -> nested list: `(d,)` for a vector, `(3, 1, 1)` for an image, `(1,)` for `count`."""
+
+
+def vector_statistics(values: NDArray[Any]) -> FeatureStatistics:
+    """Statistics of `(T,)` or `(T, d)` values over time; values that are not finite are left out."""
+    rows = values.reshape(len(values), -1).astype(np.float64)
+    finite = np.isfinite(rows)
+    if finite.all():
+        minimum, maximum, mean, std, quantile = np.min, np.max, np.mean, np.std, np.quantile
+    else:
+        rows = np.where(finite, rows, np.nan)
+        rows[:, ~finite.any(axis=0)] = 0.0
+        minimum, maximum, mean, std, quantile = np.nanmin, np.nanmax, np.nanmean, np.nanstd, np.nanquantile
+    found: dict[str, NDArray[Any]] = {
+        "min": minimum(rows, axis=0),
+        "max": maximum(rows, axis=0),
+        "mean": mean(rows, axis=0),
+        "std": std(rows, axis=0),
+        "count": np.array([len(rows)]),
+    }
+    found |= dict(zip(QUANTILES, quantile(rows, list(QUANTILES.values()), axis=0), strict=True))
+    return {name: value.tolist() for name, value in found.items()}
+
+
+def image_statistics(images: NDArray[np.uint8]) -> FeatureStatistics:
+    """Statistics of `(T, H, W, 3)` images for each channel, with the range 0..255 scaled to 0..1."""
+    levels = np.arange(256) / 255
+    channels = [_histogram_statistics(np.bincount(images[..., c].ravel(), minlength=256), levels) for c in range(3)]
+    found: FeatureStatistics = {name: [[[channel[name]]] for channel in channels] for name in channels[0]}
+    return found | {"count": [len(images)]}
+
+
+def _histogram_statistics(counts: NDArray[np.int64], levels: NDArray[np.float64]) -> dict[str, float]:
+    total = counts.sum()
+    present = np.flatnonzero(counts)
+    mean = float(counts @ levels / total)
+    cumulative = np.cumsum(counts)
+    found = {
+        "min": float(levels[present[0]]),
+        "max": float(levels[present[-1]]),
+        "mean": mean,
+        "std": float(np.sqrt(counts @ (levels - mean) ** 2 / total)),
+    }
+    for name, q in QUANTILES.items():
+        found[name] = float(levels[np.searchsorted(cumulative, q * total)])
+    return found
+
+
+def aggregate(episodes: Sequence[FeatureStatistics]) -> FeatureStatistics:
+    """Statistics of all frames from those of each episode.
+
+    Everything is exact except the quantiles, which are the means of the episodes' quantiles weighted by length, as
+    LeRobot aggregates them.
+    """
+    stacked = {name: np.array([episode[name] for episode in episodes]) for name in episodes[0]}
+    counts = stacked["count"].ravel()
+    weights = (counts / counts.sum()).reshape(-1, *[1] * (stacked["mean"].ndim - 1))
+    mean = (weights * stacked["mean"]).sum(axis=0)
+    variance = (weights * (stacked["std"] ** 2 + (stacked["mean"] - mean) ** 2)).sum(axis=0)
+    found = {
+        "min": stacked["min"].min(axis=0),
+        "max": stacked["max"].max(axis=0),
+        "mean": mean,
+        "std": np.sqrt(variance),
+        "count": np.array([counts.sum()]),
+    }
+    found |= {name: (weights * stacked[name]).sum(axis=0) for name in QUANTILES}
+    return {name: value.tolist() for name, value in found.items()}
