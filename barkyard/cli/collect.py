@@ -73,11 +73,10 @@ def collect(
     if as_json:
         print_json(summary)
     else:
+        new = f", {recording.recorded} of them new" if recording.recorded else ""
         fate = "kept" if keep_failures else "left out"
-        print_text(
-            f"{out} holds {recording.kept} episodes, {recording.recorded} of them new; "
-            f"{recording.failed} of {recording.tried} failed and were {fate}"
-        )
+        failed = f"; {recording.failed} of {recording.tried} tries failed and were {fate}" if recording.failed else ""
+        print_text(f"{out} holds {recording.kept} episodes{new}{failed}")
     return 0
 
 

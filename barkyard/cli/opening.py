@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gymnasium import spaces
 
+from barkyard.cli.terminal import print_note
 from barkyard.episode import Actor
 from barkyard.errors import InvalidInput
 
@@ -117,6 +118,8 @@ def _policy_actor(path: str, env: "RobotVectorEnv") -> tuple[Actor, dict[str, st
     assert isinstance(env.single_observation_space, spaces.Dict)
     shapes = {key: space.shape for key, space in env.single_observation_space.items() if space.shape is not None}
     policy.features.check(shapes, _action_dim(env))
+    if policy.features.env_id != env.env_id:
+        print_note(f"note: {path} learnt from {policy.features.env_id}, and acts in {env.env_id}")
     fingerprints = {"dataset": policy.origin.dataset, "checkpoint": checkpoint_fingerprint(path)}
     return PolicyActor(policy, num_slots=env.num_envs), fingerprints
 

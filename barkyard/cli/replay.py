@@ -67,6 +67,8 @@ def replay(
     from barkyard.datasets import Dataset
 
     opened = Dataset.open(dataset)
+    if not opened.num_episodes:
+        raise DatasetError(f"{dataset} holds no episodes yet; barkyard collect adds some")
     film = _Film(videos, video_dir or dataset.parent / "videos" / "replay", opened.fps)
     verdicts: list[Verdict] = []
     with (

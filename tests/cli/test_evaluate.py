@@ -68,6 +68,17 @@ def test_bad_words_leave_nothing_behind(words: list[str], tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_opengl_there_is_no_video_and_the_line_that_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MUJOCO_GL", "disabled")
+    words = ["--actor", "expert", "--episodes", "1"]
+    assert evaluate(tmp_path / "r.json", *words, "--videos", "1") == 1
+    assert "MUJOCO_GL=disabled turns rendering off; unset it" in capsys.readouterr().err
+    assert not (tmp_path / "r.json").exists()
+    assert evaluate(tmp_path / "r.json", *words) == 0
+
+
 def test_out_must_be_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(tmp_path / "r.txt", "--actor", "random") == 2
     assert ".json" in capsys.readouterr().err

@@ -77,6 +77,13 @@ def test_videos(demonstrations: Path, tmp_path: Path) -> None:
     assert [film.name for film in (tmp_path / "films").iterdir()] == ["episode_0.mp4"]
 
 
+def test_an_empty_dataset(demonstrations: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    DatasetWriter.create(tmp_path / "d", Dataset.open(demonstrations).episode(0)).close()
+    assert main(["replay", str(tmp_path / "d")]) == 1
+    assert "holds no episodes yet" in capsys.readouterr().err
+    assert main(["inspect", str(tmp_path / "d")]) == 0
+
+
 def test_no_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(tmp_path)]) == 1
     assert "is no dataset" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from barkyard.cli.main import main
+from barkyard.cli.opening import make_actor, open_environment
 from barkyard.evaluation import EvalResult
 
 SMALL = ["--override", "network.widths=[8,16]", "training.warmup_steps=1", "--batch-size", "8", "--quiet"]
@@ -59,6 +60,13 @@ def test_a_policy_that_does_not_fit_the_environment_is_refused(
     assert main([*words, "--env-kwargs", "controller=JOINT_POSITION"]) == 1
     assert "controller" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_policy_in_another_environment_is_allowed_and_said(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_environment("barkyard/PickPlaceCan-v0", 1, {}) as env:
+        actor, _ = make_actor(str(policy), env)
+    assert actor.name == "diffusion-unet"
+    assert "learnt from barkyard/Lift-v0, and acts in barkyard/PickPlaceCan-v0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
