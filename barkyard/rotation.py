@@ -41,7 +41,7 @@ def quat_to_vector(quat: Array) -> Array:
     return np.where(norm > 1e-12, quat[..., 1:] * angle / np.maximum(norm, 1e-12), 2.0 * quat[..., 1:])
 
 
-def quat_about_z(angle: Array) -> Array:
+def quat_about_z(angle: Array | float) -> Array:
     """Turns by `angle` (...) [rad] about the z axis."""
     half = 0.5 * np.asarray(angle, dtype=np.float64)
     zero = np.zeros_like(half)

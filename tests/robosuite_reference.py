@@ -112,7 +112,8 @@ def make_reference(task: str, controller: str, *, dense: bool = True) -> Any:
 
 def copy_state(env: RobotVectorEnv, slot: int, reference: Any) -> None:
     """Put `reference` into the state at which copy `slot` of `env` has just been reset, its model included."""
-    task = type(env._task).__name__
+    todo: Any = env._task
+    task = type(todo).__name__
     name, body, joint = _OBJECTS[task]
     reference.reset()
     view, sim = env.simulation.robot, reference.sim
@@ -132,7 +133,7 @@ def copy_state(env: RobotVectorEnv, slot: int, reference: Any) -> None:
     sim.data.qpos[robot._ref_joint_pos_indexes] = view.joint_pos[slot]
     sim.data.qpos[robot._ref_gripper_joint_pos_indexes["right"]] = view.gripper_pos[slot]
     address = int(model.jnt_qposadr[model.joint(joint).id])
-    sim.data.qpos[address : address + 7] = env._task.grasping._object_qpos[slot]
+    sim.data.qpos[address : address + 7] = todo.grasping._object_qpos[slot]
     if task == "PickPlaceCan":
         _land_cleared_objects(reference)
     sim.forward()

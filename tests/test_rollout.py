@@ -66,6 +66,7 @@ def test_one_episode_a_seed_in_order(num_envs: int) -> None:
         assert episode.end == ("success" if wanted <= 5 else "time_limit")
         assert episode.terminated == episode.success and episode.truncated != episode.success
         np.testing.assert_array_equal(episode.observations["count"][:, 0], np.arange(episode.length + 1))
+        assert episode.states is not None
         np.testing.assert_array_equal(episode.states[:, 0], np.arange(episode.length + 1))
         np.testing.assert_array_equal(episode.rewards, np.arange(1, episode.length + 1))
         np.testing.assert_array_equal(episode.actions, np.ones((episode.length, 1)))

@@ -31,8 +31,8 @@ def test_conjugate_undoes(quats: np.ndarray) -> None:
 
 @pytest.mark.parametrize("angle", [0.0, 1e-9, 0.3, -2.0, 3.1])
 def test_vector_of_a_turn_about_z(angle: float) -> None:
-    np.testing.assert_allclose(quat_to_vector(quat_about_z(np.float64(angle))), [0, 0, angle], atol=1e-12)
-    np.testing.assert_allclose(quat_to_vector(-quat_about_z(np.float64(angle))), [0, 0, angle], atol=1e-12)
+    np.testing.assert_allclose(quat_to_vector(quat_about_z(angle)), [0, 0, angle], atol=1e-12)
+    np.testing.assert_allclose(quat_to_vector(-quat_about_z(angle)), [0, 0, angle], atol=1e-12)
 
 
 def test_wrapping() -> None:

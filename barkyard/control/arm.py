@@ -65,7 +65,9 @@ class ArmController(Controller):
         if robot.tcp is None or robot.base is None or robot.gripper is None:
             raise InvalidInput(f"robot {robot.name!r} needs `tcp`, `base` and `gripper` for an arm controller")
         if len(robot.joints) > MAX_DOF or len(robot.gripper.actuators) > MAX_GRIPPER:
-            raise InvalidInput(f"robot {robot.name!r}: at most {MAX_DOF} joints and {MAX_GRIPPER} fingers are supported")
+            raise InvalidInput(
+                f"robot {robot.name!r}: at most {MAX_DOF} joints and {MAX_GRIPPER} fingers are supported"
+            )
         self.robot, self.gripper, self.gains = robot, robot.gripper, gains
         self.action_dim = len(gains.action_scale) + 1
         self.memory_size = MEMORY.SIZE
@@ -121,8 +123,6 @@ class ArmController(Controller):
     def gripper_target(self, memory: NDArray[np.float64]) -> NDArray[np.float64]:
         """Normalised gripper position that the fingers are driven to, (N, 1): -1 open, +1 closed."""
         return memory[:, MEMORY.GRIPPER : MEMORY.GRIPPER + 1] * self.gripper.closing[0]
-
-
 
     def tool_action(
         self,

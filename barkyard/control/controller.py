@@ -27,9 +27,7 @@ class Controller(abc.ABC):
         """Write the controller's constants into the compiled model."""
 
     @abc.abstractmethod
-    def reset(
-        self, memory: NDArray[np.float64], ids: NDArray[np.intp], joint_pos: NDArray[np.float64]
-    ) -> None:
+    def reset(self, memory: NDArray[np.float64], ids: NDArray[np.intp], joint_pos: NDArray[np.float64]) -> None:
         """Begin episodes.
 
         Args:

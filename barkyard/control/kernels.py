@@ -64,7 +64,21 @@ MEMORY = MemoryLayout()
 
 @njit(cache=True, error_model="numpy")
 def control(
-    config, memory, qpos, qvel, xanchor, xaxis, site_xpos, site_xmat, bias, mass, row_nnz, row_adr, col_ind, limits, ctrl
+    config,
+    memory,
+    qpos,
+    qvel,
+    xanchor,
+    xaxis,
+    site_xpos,
+    site_xmat,
+    bias,
+    mass,
+    row_nnz,
+    row_adr,
+    col_ind,
+    limits,
+    ctrl,
 ):  # type: ignore[no-untyped-def]
     """Write `ctrl` for one simulation from its kinematics, `qfrc_bias` and sparse inertia (`mass` in CSR form)."""
     fresh = memory[MEMORY.NEW_ACTION] == 1.0
@@ -201,9 +215,7 @@ def _pose_wrench(config, memory, dof, tcp, qvel, site_xpos, site_xmat, jacobian)
 
 
 @njit(cache=True, error_model="numpy")
-def _pose_torque(
-    config, memory, dof, qpos, qvel, xanchor, xaxis, site_xpos, site_xmat, inertia, torque
-):  # type: ignore[no-untyped-def]
+def _pose_torque(config, memory, dof, qpos, qvel, xanchor, xaxis, site_xpos, site_xmat, inertia, torque):  # type: ignore[no-untyped-def]
     tcp = int(config[CONFIG.TCP_SITE])
     jacobian = _jacobian(config, dof, tcp, xanchor, xaxis, site_xpos)
     wrench = _pose_wrench(config, memory, dof, tcp, qvel, site_xpos, site_xmat, jacobian)

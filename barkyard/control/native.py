@@ -86,8 +86,8 @@ def _first_word(struct: Any, value: int) -> int:
 
 def _probe(extra: str, nuserdata: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
     model = mujoco.MjModel.from_xml_string(
-        f"<mujoco><size nuserdata='{nuserdata}'/><custom><numeric name='n' data='1 2'/></custom><worldbody><body>{extra}"
-        "<joint name='j'/><geom size='.1'/><site name='s'/></body></worldbody>"
+        f"<mujoco><size nuserdata='{nuserdata}'/><custom><numeric name='n' data='1 2'/></custom><worldbody><body>"
+        f"{extra}<joint name='j'/><geom size='.1'/><site name='s'/></body></worldbody>"
         "<actuator><motor joint='j' ctrlrange='-1 1'/></actuator></mujoco>"
     )
     return model, mujoco.MjData(model)
@@ -157,7 +157,7 @@ def _compile_callback() -> Any:
     words = types.CPointer(types.uintp)
 
     @cfunc(types.void(words, words), error_model="numpy")
-    def callback(model, data):  # type: ignore[no-untyped-def]
+    def callback(model: Any, data: Any) -> None:
         config = carray(_as_doubles(model[m_numeric]), config_size)
         if np.int64(model[m_nuserdata]) >= memory_size and config[0] == magic:
             control(
@@ -180,6 +180,6 @@ def _compile_callback() -> Any:
         else:
             previous = carray(_as_words(previous_address), 1)[0]
             if previous != 0:
-                _call(previous, model, data)
+                _call(previous, model, data)  # type: ignore[call-arg]
 
     return callback

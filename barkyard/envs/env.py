@@ -85,7 +85,11 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             raise InvalidInput(f"num_envs is {num_envs}; it must be at least 1")
         self.env_id, self.num_envs, self.render_mode = env_id, num_envs, render_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode, "render_fps": round(1 / task.control_dt)}
+        self.metadata = {
+            **self.metadata,
+            "autoreset_mode": self.autoreset_mode,
+            "render_fps": round(1 / task.control_dt),
+        }
         self._task, self._reward, self._terminate = task, reward, terminate_on_success
         arm = load_robot(robot or task.robot)
         known = load_calibration(calibration, arm.name)
@@ -121,8 +125,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
 
     def _make_spaces(self) -> None:
         parts = self._task.parts()
-        lows = [np.broadcast_to(np.float32(part.low), part.size) for part in parts.values()]
-        highs = [np.broadcast_to(np.float32(part.high), part.size) for part in parts.values()]
+        lows = [np.broadcast_to(np.asarray(part.low, dtype=np.float32), part.size) for part in parts.values()]
+        highs = [np.broadcast_to(np.asarray(part.high, dtype=np.float32), part.size) for part in parts.values()]
         self._low, self._high = np.concatenate(lows), np.concatenate(highs)
         ends = np.cumsum([part.size for part in parts.values()])
         self._slices = {n: slice(int(e) - p.size, int(e)) for (n, p), e in zip(parts.items(), ends, strict=True)}
@@ -204,7 +208,9 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             InvalidInput: wrong shape, or NaN.
         """
         actions = self._check_actions(actions)
-        restart = np.flatnonzero(self._ended) if self.autoreset_mode == AutoresetMode.NEXT_STEP else np.zeros(0, np.intp)
+        restart = (
+            np.flatnonzero(self._ended) if self.autoreset_mode == AutoresetMode.NEXT_STEP else np.zeros(0, np.intp)
+        )
         errors = self.simulation.step(actions)
         if restart.size:
             for i in restart:
@@ -341,7 +347,9 @@ class RobotEnv(gym.Env[Observations, NDArray[np.float32]]):
         """Advance one control period. Raises InvalidInput for a wrong shape or NaN."""
         action = np.asarray(action, dtype=np.float32)
         if action.shape != self.action_space.shape:
-            raise InvalidInput(f"{self.env_id}: the action has shape {action.shape}; it must be {self.action_space.shape}")
+            raise InvalidInput(
+                f"{self.env_id}: the action has shape {action.shape}; it must be {self.action_space.shape}"
+            )
         observations, rewards, terminated, truncated, info = self.batch.step(action[None])
         return _first(observations), float(rewards[0]), bool(terminated[0]), bool(truncated[0]), _first_info(info)
 
@@ -353,7 +361,7 @@ class RobotEnv(gym.Env[Observations, NDArray[np.float32]]):
         """Put the environment into a stored state; returns its observation."""
         return _first(self.batch.set_states(state[None]))
 
-    def render(self) -> Image | None:  # type: ignore[override]
+    def render(self) -> Image | None:
         """A picture (H, W, 3), with `render_mode="rgb_array"`."""
         frames = self.batch.render()
         return None if frames is None else frames[0]
@@ -364,9 +372,7 @@ class RobotEnv(gym.Env[Observations, NDArray[np.float32]]):
 
 
 @functools.lru_cache(maxsize=16)
-def compile_scene(
-    task: type[Task], robot: str, controller: str, calibration: Calibration | None
-) -> mujoco.MjModel:
+def compile_scene(task: type[Task], robot: str, controller: str, calibration: Calibration | None) -> mujoco.MjModel:
     """The compiled scene of a task, with the robot, its controller's configuration and room for its memory.
 
     Compiling the meshes takes seconds, so models are kept; treat them as constants.

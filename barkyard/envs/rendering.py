@@ -58,9 +58,7 @@ class Cameras:
             mujoco.mj_comPos(self._model, self._data)
             mujoco.mj_camlight(self._model, self._data)
             everything = mujoco.mjtCatBit.mjCAT_ALL.value
-            mujoco.mjv_updateScene(
-                self._model, self._data, self._option, None, self._camera, everything, self._scene
-            )
+            mujoco.mjv_updateScene(self._model, self._data, self._option, None, self._camera, everything, self._scene)
             mujoco.mjr_render(self._view, self._scene, self._mjr)
             mujoco.mjr_readPixels(frame, None, self._view, self._mjr)
         return np.ascontiguousarray(frames[:, ::-1])

@@ -8,7 +8,7 @@ from mujoco.batch import Batch, SimulationError
 from numpy.typing import NDArray
 
 from barkyard.assets.robot import Robot
-from barkyard.control import Controller
+from barkyard.control.controller import Controller
 from barkyard.control.native import installed
 from barkyard.envs.robot_view import RobotView
 

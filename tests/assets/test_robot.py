@@ -48,13 +48,14 @@ def test_panda_numbers() -> None:
 
 def test_closing_moves_the_fingers_together() -> None:
     robot = load_robot("panda")
-    assert robot.gripper is not None
+    gripper = robot.gripper
+    assert gripper is not None
     model = robot.make_spec().compile()
     data = mujoco.MjData(model)
-    pads = [model.geom(p[0]).id for p in robot.gripper.pads]
+    pads = [model.geom(p[0]).id for p in gripper.pads]
 
     def gap(normalised: float) -> float:
-        for actuator, sign in zip(robot.gripper.actuators, robot.gripper.closing, strict=True):
+        for actuator, sign in zip(gripper.actuators, gripper.closing, strict=True):
             low, high = model.actuator(actuator).ctrlrange
             value = 0.5 * (low + high) + 0.5 * (high - low) * normalised * sign
             joint = model.actuator(actuator).trnid[0]

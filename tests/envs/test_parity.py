@@ -52,13 +52,14 @@ def _record(env: RobotVectorEnv, scripted: bool, steps: int) -> Recording:
     expert, draw = make_expert(env), np.random.default_rng(3)
     expert.reset(np.arange(EPISODES), np.arange(EPISODES))
     actions, measured = [], []
+    task: Any = env._task
     for _ in range(steps):
         action = expert.act(observations)
         if not scripted:
             action = draw.uniform(-1, 1, action.shape).astype(np.float32)
         observations, reward, _, _, info = env.step(action)
         actions.append(action)
-        grasping = env._task.grasping
+        grasping = task.grasping
         measured.append(
             {
                 "joint_pos": env.simulation.robot.joint_pos.copy(),

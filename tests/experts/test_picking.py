@@ -42,7 +42,8 @@ def test_joint_control_lifts_as_well() -> None:
 def test_it_begins_again_when_the_cube_is_lost() -> None:
     env = make_vec_env("barkyard/Lift-v0", 2, autoreset_mode="Disabled", terminate_on_success=False)
     observations, _ = env.reset(seed=[0, 0])
-    expert, task = make_expert(env), env._task
+    expert = make_expert(env)
+    task: Any = env._task
     expert.reset(np.arange(2), np.array([0, 0]))
     lifted = np.zeros(2, dtype=bool)
     for step in range(160):
@@ -59,7 +60,8 @@ def test_it_begins_again_when_the_cube_is_lost() -> None:
 def test_it_begins_again_when_the_cube_slides_away_before_the_grasp() -> None:
     env = make_vec_env("barkyard/Lift-v0", 1, autoreset_mode="Disabled")
     observations, _ = env.reset(seed=1)
-    expert, task = make_expert(env), env._task
+    expert = make_expert(env)
+    task: Any = env._task
     expert.reset(np.arange(1), np.array([1]))
     for step in range(150):
         observations, _, terminated, _, _ = env.step(expert.act(observations))

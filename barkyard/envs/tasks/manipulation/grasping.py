@@ -98,4 +98,3 @@ class Grasping:
             "object_quat_world": self.simulation.xquat[:, self.body],
             "object_to_tcp": self.object_pos - tcp,
         }
-

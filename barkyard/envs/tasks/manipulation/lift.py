@@ -59,7 +59,7 @@ class Lift(Task):
             angle = generator.uniform(0.0, 2 * np.pi)
             self.simulation.memory[i] = half_size
             height = arenas.TABLE_TOP + DROP + half_size[2]
-            self.grasping.place_object(int(i), np.array([x, y, height]), quat_about_z(np.float64(angle)))
+            self.grasping.place_object(int(i), np.array([x, y, height]), quat_about_z(angle))
         self.restore(ids)
 
     def restore(self, ids: Ids) -> None:

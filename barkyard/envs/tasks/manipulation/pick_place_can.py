@@ -58,7 +58,7 @@ class PickPlaceCan(Task):
         for i, generator in zip(ids, generators, strict=True):
             pos = self._draw_position(generator)
             angle = generator.uniform(0.0, 2 * np.pi)
-            self.grasping.place_object(int(i), pos, quat_about_z(np.float64(angle)))
+            self.grasping.place_object(int(i), pos, quat_about_z(angle))
 
     def _draw_position(self, generator: np.random.Generator) -> Array:
         """The can's position when robosuite places milk, bread, cereal and can in turn without overlap."""
@@ -112,4 +112,3 @@ class PickPlaceCan(Task):
     def success(self, terms: Mapping[str, Array]) -> NDArray[np.bool_]:
         """The can is low in its quarter of the target bin and the gripper is more than 4.2 cm away."""
         return terms["placed"] > 0
-
