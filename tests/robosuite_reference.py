@@ -84,8 +84,11 @@ def double_precision() -> Iterator[None]:
         transform_utils.quat2mat = single
 
 
-def make_reference(task: str, controller: str, *, dense: bool = True) -> Any:
-    """robosuite's environment `task` with one Panda, low-dimensional observations and fast resets."""
+def make_reference(task: str, controller: str, *, dense: bool = True, hard_reset: bool = False) -> Any:
+    """robosuite's environment `task` with one Panda and low-dimensional observations.
+
+    With `hard_reset`, its default, it compiles the model anew at every reset.
+    """
     patch_robosuite()
     import robosuite
     from robosuite.controllers import load_composite_controller_config, load_part_controller_config
@@ -103,7 +106,7 @@ def make_reference(task: str, controller: str, *, dense: bool = True) -> Any:
         has_offscreen_renderer=False,
         use_camera_obs=False,
         reward_shaping=dense,
-        hard_reset=False,
+        hard_reset=hard_reset,
         ignore_done=True,
         horizon=10_000,
         seed=0,

@@ -90,6 +90,16 @@ def rate(burst: Burst, seconds: float) -> float:
     return count / elapsed
 
 
+def reset_milliseconds(task: str) -> tuple[float, float]:
+    """Time of one reset that draws everything anew: robosuite's default, which recompiles the model, and ours."""
+    env = make_vec_env(f"barkyard/{task}-v0", 64)
+    env.reset(seed=0)
+    ours = 1.0 / rate(lambda: (env.reset(), env.num_envs)[1], 0.5)
+    reference = make_reference(task, "OSC_POSE", hard_reset=True)
+    theirs = 1.0 / rate(lambda: (reference.reset(), 1)[1], 1.0)
+    return 1e3 * theirs, 1e3 * ours
+
+
 def measure(task: str, rounds: int, seconds: float) -> dict[str, list[float]]:
     """Rates of everything for one task, `rounds` each."""
     bursts: dict[str, Burst] = {"robosuite": robosuite_burst(task)}
@@ -128,6 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{len(os.sched_getaffinity(0))} cores, {options.rounds} rounds of {options.seconds} s")
     for task in options.tasks:
         report(task, measure(task, options.rounds, options.seconds))
+        theirs, ours = reset_milliseconds(task)
+        print(f"one reset: robosuite {theirs:.1f} ms, barkyard {ours:.2f} ms (among 64)")
 
 
 if __name__ == "__main__":

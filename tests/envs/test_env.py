@@ -58,7 +58,7 @@ def test_gym_make_is_a_batch_of_one() -> None:
     single, batch = gym.make("barkyard:barkyard/Lift-v0"), gym.make_vec(LIFT, num_envs=2)
     assert isinstance(batch.unwrapped, RobotVectorEnv) and batch.num_envs == 2
     first, info = single.reset(seed=4)
-    both, _ = batch.reset(seed=[4, 5])
+    both, _ = batch.unwrapped.reset(seed=[4, 5])
     action = np.full(7, 0.3, dtype=np.float32)
     for _ in range(5):
         first, reward, terminated, truncated, info = single.step(action)
