@@ -40,6 +40,8 @@ class PickingPlan:
         place: where to put the object, x and y in the world, or None to hold it up.
         place_height: height in the world at which the held object is let go [m].
         place_offset: the placement is off by up to this along x and y [m].
+        slips: fraction of the episodes whose first grasp goes wrong, so that the data show what to do then.
+        slip: such a grasp is off by up to this along x and y, and up to twice this too high [m].
     """
 
     symmetry: float
@@ -51,6 +53,8 @@ class PickingPlan:
     place: tuple[float, float] | None = None
     place_height: float = 0.0
     place_offset: float = 0.0
+    slips: float = 0.3
+    slip: float = 0.04
 
 
 def lift_expert(env: RobotVectorEnv) -> Actor:
@@ -60,7 +64,7 @@ def lift_expert(env: RobotVectorEnv) -> Actor:
         hover=(0.06, 0.10),
         grasp=(-0.004, 0.004),
         grasp_offset=0.004,
-        speed=(0.6, 0.9),
+        speed=(0.3, 0.45),
         lift=(0.95, 1.0),
     )
     return PickingExpert(env, plan)
@@ -73,7 +77,7 @@ def pick_place_can_expert(env: RobotVectorEnv) -> Actor:
         hover=(0.12, 0.16),
         grasp=(0.0, 0.015),
         grasp_offset=0.004,
-        speed=(0.6, 0.9),
+        speed=(0.3, 0.45),
         lift=(1.08, 1.12),
         place=(0.15, 0.345),
         place_height=arenas.TARGET_BIN[2] + 0.095,
@@ -95,7 +99,8 @@ class PickingExpert:
         self._phase = np.zeros(n, dtype=np.int64)
         self._waited = np.zeros(n, dtype=np.int64)
         self._hover, self._grasp, self._speed, self._lift = np.zeros(n), np.zeros(n), np.ones(n), np.zeros(n)
-        self._offset, self._place_offset, self._tilt = np.zeros((n, 2)), np.zeros((n, 2)), np.zeros(n)
+        self._offset, self._place_offset, self._tilt = np.zeros((n, 3)), np.zeros((n, 2)), np.zeros(n)
+        self._slip = np.zeros((n, 3))
 
     def reset(self, slots: NDArray[np.intp], seeds: NDArray[np.int64]) -> None:
         """Draw each episode's variation."""
@@ -104,9 +109,11 @@ class PickingExpert:
             draw = np.random.default_rng([int(seed), 1])
             self._hover[i], self._grasp[i] = draw.uniform(*plan.hover), draw.uniform(*plan.grasp)
             self._speed[i], self._lift[i] = draw.uniform(*plan.speed), draw.uniform(*plan.lift)
-            self._offset[i] = draw.uniform(-plan.grasp_offset, plan.grasp_offset, 2)
+            self._offset[i, :2] = draw.uniform(-plan.grasp_offset, plan.grasp_offset, 2)
             self._place_offset[i] = draw.uniform(-plan.place_offset, plan.place_offset, 2)
             self._tilt[i] = draw.uniform(-0.05, 0.05)
+            slip = plan.slip * draw.uniform([-1.0, -1.0, 0.0], [1.0, 1.0, 2.0])
+            self._slip[i] = slip if draw.uniform() < plan.slips else 0.0
         self._phase[slots], self._waited[slots] = APPROACH, 0
 
     def act(self, observations: Observations) -> NDArray[np.float32]:
@@ -125,8 +132,7 @@ class PickingExpert:
     def _goal(self) -> tuple[Array, Array]:
         """Where the tool should go in the world frame, and the turn that is missing, (N, 3) each."""
         thing, tcp, phase = self._grasping.object_pos, self._robot.tcp_pos_world, self._phase
-        target = thing.copy()
-        target[:, :2] += self._offset
+        target = thing + self._offset + self._slip
         target[:, 2] += np.where(phase == APPROACH, self._hover, self._grasp)
         held = phase >= CLOSE
         target[held] = tcp[held]
@@ -160,7 +166,7 @@ class PickingExpert:
         phase, thing = self._phase, self._grasping.object_pos
         tcp, driven = self._robot.tcp_pos_world, self._simulation.gripper_target()[:, 0]
         self._waited += 1
-        sideways = np.linalg.norm((thing + np.pad(self._offset, ((0, 0), (0, 1))) - tcp)[:, :2], axis=1)
+        sideways = np.linalg.norm((thing + self._offset + self._slip - tcp)[:, :2], axis=1)
         ready = (sideways < np.where(self._waited > 30, 0.02, 0.01)) & (angle < 0.15) & (driven < 0)
         done = {
             APPROACH: ready & (distance < 0.04),
@@ -180,6 +186,7 @@ class PickingExpert:
         lost = (phase >= LIFT) & (phase <= LOWER) & (np.linalg.norm(thing - tcp, axis=1) > _LOST)
         stuck = (phase == DESCEND) & ((self._waited > 40) | (sideways > 0.03))
         following[lost | stuck] = APPROACH
+        self._slip[lost] = 0.0
         following[(phase == RETREAT) & (self._waited > 20)] = APPROACH
         self._waited[following != phase] = 0
         self._phase = following
