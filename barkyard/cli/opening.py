@@ -126,10 +126,11 @@ def _policy_actor(path: str, env: "RobotVectorEnv") -> tuple[Actor, dict[str, st
 
 def checkpoint_fingerprint(path: str) -> str:
     """Content hash of a checkpoint."""
-    from barkyard.policies.checkpoint import CONFIG, locate
+    from barkyard.policies.checkpoint import CONFIG, WEIGHTS, locate
     from barkyard.provenance import fingerprint
 
-    return fingerprint((locate(Path(path)) / CONFIG).read_bytes())
+    folder = locate(Path(path))
+    return fingerprint((folder / CONFIG).read_bytes(), (folder / WEIGHTS).read_bytes())
 
 
 def _action_dim(env: "RobotVectorEnv") -> int:
