@@ -14,13 +14,20 @@ from barkyard.evaluation import EvalResult
 
 LIFT = "barkyard/Lift-v0"
 PATIENCE_S = 90.0
+# Where the tests run in the background, SIGINT is ignored, and their children inherit that.
+PROGRAM = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from barkyard.cli import main
+sys.exit(main())
+"""
 
 
 def interrupted(words: list[str], ready: Callable[[], bool]) -> str:
     """Starts a command, sends SIGINT once `ready`, and returns its last line on standard error."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(
-        [sys.executable, "-m", "barkyard", *words],
+        [sys.executable, "-c", PROGRAM, *words],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
