@@ -1,0 +1,129 @@
+"""Sizes and settings of diffusion policies. Imports nothing heavy, so that a registry can be listed quickly."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from barkyard.errors import InvalidInput
+from barkyard.policies.training_config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class UnetConfig:
+    """The 1-D U-Net.
+
+    Attributes:
+        widths: channels at each resolution; every further one halves the time axis.
+        kernel_size: of the convolutions over time; odd.
+        groups: of the group normalisation; divides every width.
+        step_embedding: width of the embedded diffusion step.
+    """
+
+    widths: tuple[int, ...]
+    kernel_size: int
+    groups: int
+    step_embedding: int
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """The transformer decoder.
+
+    Attributes:
+        layers: number of decoder blocks.
+        heads: of every attention.
+        width: of a token.
+        attention_dropout: inside the blocks, while training.
+        embedding_dropout: on the tokens, while training.
+    """
+
+    layers: int
+    heads: int
+    width: int
+    attention_dropout: float
+    embedding_dropout: float
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """A diffusion policy.
+
+    Attributes:
+        network: which network, and its size.
+        observation_steps: observations it sees (To).
+        horizon: actions it predicts (Tp); the first belongs to the oldest observation it sees.
+        action_steps: of these, how many are executed before it predicts again (Ta), from the newest observation on.
+        objective: `ddpm` predicts the noise and denoises in `inference_steps` evaluations of the network; `mip` is the
+            Minimal Iterative Policy (arXiv 2512.01809), a regression in two evaluations.
+        diffusion_steps: steps of the noise schedule it is trained on.
+        inference_steps: of these, how many are taken when acting; not used by `mip`.
+        sampler: `ddim`, deterministic after the first noise, or `ddpm`, which adds noise at every step.
+    """
+
+    network: UnetConfig | TransformerConfig
+    observation_steps: int = 2
+    horizon: int = 16
+    action_steps: int = 8
+    objective: Literal["ddpm", "mip"] = "ddpm"
+    diffusion_steps: int = 100
+    inference_steps: int = 10
+    sampler: Literal["ddim", "ddpm"] = "ddim"
+
+    def __post_init__(self) -> None:
+        needed = self.observation_steps - 1 + self.action_steps
+        if min(self.observation_steps, self.action_steps) < 1 or self.horizon < needed:
+            raise InvalidInput(
+                f"horizon {self.horizon} must be at least {needed}: observation_steps ({self.observation_steps}) - 1 + "
+                f"action_steps ({self.action_steps}), each at least 1"
+            )
+        if self.inference_steps < 1 or self.diffusion_steps % self.inference_steps:
+            valid = [str(n) for n in range(1, self.diffusion_steps + 1) if self.diffusion_steps % n == 0]
+            raise InvalidInput(
+                f"inference_steps {self.inference_steps} must divide diffusion_steps, {self.diffusion_steps}; "
+                f"valid: {', '.join(valid)}"
+            )
+
+
+def small_unet() -> DiffusionConfig:
+    """A U-Net that trains on two processor cores. Two actions a chunk: `docs/results.md` compares."""
+    network = UnetConfig(widths=(64, 128, 256), kernel_size=3, groups=8, step_embedding=64)
+    return DiffusionConfig(network, action_steps=2)
+
+
+def published_unet() -> DiffusionConfig:
+    """The low-dimensional U-Net of the paper's code: 65.5 million parameters, 100 denoising steps."""
+    network = UnetConfig(widths=(256, 512, 1024), kernel_size=5, groups=8, step_embedding=256)
+    return DiffusionConfig(network, inference_steps=100, sampler="ddpm")
+
+
+def small_transformer() -> DiffusionConfig:
+    """A transformer that trains on two processor cores."""
+    network = TransformerConfig(4, 4, 128, attention_dropout=0.0, embedding_dropout=0.0)
+    return DiffusionConfig(network, horizon=12, action_steps=2)
+
+
+def published_transformer() -> DiffusionConfig:
+    """The low-dimensional transformer of the paper's code: 9.0 million parameters, 100 denoising steps, Tp 10."""
+    network = TransformerConfig(8, 4, 256, attention_dropout=0.3, embedding_dropout=0.0)
+    return DiffusionConfig(network, horizon=10, inference_steps=100, sampler="ddpm")
+
+
+def small_unet_training() -> TrainingConfig:
+    """How the small U-Net is trained by default."""
+    return TrainingConfig(steps=6_000, batch_size=64, learning_rate=1e-3, warmup_steps=200)
+
+
+def small_transformer_training() -> TrainingConfig:
+    """How the small transformer is trained by default."""
+    return TrainingConfig(steps=6_000, batch_size=64, learning_rate=1e-3, warmup_steps=200)
+
+
+def published_unet_training() -> TrainingConfig:
+    """AdamW and schedule of the paper's code for the U-Net."""
+    return TrainingConfig(steps=500_000, batch_size=256, learning_rate=1e-4, warmup_steps=500)
+
+
+def published_transformer_training() -> TrainingConfig:
+    """AdamW and schedule of the paper's code for the transformer."""
+    return TrainingConfig(
+        steps=500_000, batch_size=256, learning_rate=1e-4, warmup_steps=1000, weight_decay=1e-3, betas=(0.9, 0.95)
+    )

@@ -1,0 +1,189 @@
+"""What a policy is: a torch module that learns from windows of a dataset and predicts chunks of actions."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from barkyard.datasets.normalization import Normalizer
+from barkyard.datasets.windows import WindowBatch
+from barkyard.errors import CheckpointError, InvalidInput
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What a policy sees and what it commands.
+
+    Attributes:
+        observations: shapes of the observation parts it reads, in the order in which it reads them.
+        action_dim: length of an action.
+        env_id: the environment of the data it learnt from.
+        control_dt: that environment's control period [s].
+        env_kwargs: that environment's keyword arguments; JSON only.
+    """
+
+    observations: Mapping[str, tuple[int, ...]]
+    action_dim: int
+    env_id: str
+    control_dt: float
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self, observation_shapes: Mapping[str, Sequence[int]], action_dim: int) -> None:
+        """Check that an environment or dataset offers what the policy needs; what it has beyond that is ignored.
+
+        Args:
+            observation_shapes: offered parts, each without batch and time axes.
+            action_dim: length of an offered action.
+
+        Raises:
+            CheckpointError: a part is missing, or a shape differs.
+        """
+        missing = [key for key in self.observations if key not in observation_shapes]
+        if missing:
+            raise CheckpointError(
+                f"the policy reads the observations {', '.join(missing)}, which are not among those offered: "
+                f"{', '.join(sorted(observation_shapes))}. It learnt from {self.env_id} with {dict(self.env_kwargs)}."
+            )
+        for key, shape in self.observations.items():
+            if tuple(observation_shapes[key]) != tuple(shape):
+                raise CheckpointError(
+                    f"observation {key} has shape {tuple(observation_shapes[key])}, but the policy learnt from "
+                    f"{tuple(shape)} in {self.env_id} with {dict(self.env_kwargs)}"
+                )
+        if action_dim != self.action_dim:
+            raise CheckpointError(
+                f"actions have length {action_dim}, but the policy commands {self.action_dim}: it learnt from "
+                f"{self.env_id} with {dict(self.env_kwargs)}. Is the controller the same?"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "observations": {key: list(shape) for key, shape in self.observations.items()},
+            "action_dim": self.action_dim,
+            "env_id": self.env_id,
+            "control_dt": self.control_dt,
+            "env_kwargs": dict(self.env_kwargs),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "FeatureSpec":
+        """Inverse of `to_json`."""
+        return cls(
+            observations={key: tuple(map(int, shape)) for key, shape in values["observations"].items()},
+            action_dim=int(values["action_dim"]),
+            env_id=str(values["env_id"]),
+            control_dt=float(values["control_dt"]),
+            env_kwargs=dict(values["env_kwargs"]),
+        )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a policy's weights came from.
+
+    Attributes:
+        policy: its name in the registry.
+        dataset: fingerprint of the dataset it learnt from, empty if none.
+        step: optimiser steps it was trained for.
+        versions: of the packages that trained it; empty until it is saved.
+    """
+
+    policy: str
+    dataset: str = ""
+    step: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+class ChunkConfig(Protocol):
+    """What every policy's configuration (a frozen dataclass) holds."""
+
+    @property
+    def observation_steps(self) -> int:
+        """Observations the policy sees, To."""
+
+    @property
+    def horizon(self) -> int:
+        """Actions it predicts, Tp."""
+
+    @property
+    def action_steps(self) -> int:
+        """Actions of a prediction that are executed, Ta."""
+
+
+class Policy(nn.Module, ABC):
+    """A policy. Subclasses are final.
+
+    The first predicted action belongs to the oldest of the To observations, as in Diffusion Policy, so the one that
+    belongs to the newest has index To - 1.
+
+    Attributes:
+        config: its configuration.
+        features: what it sees and commands.
+        normalizers: one for each observation part and one for `action`.
+        origin: where its weights came from.
+    """
+
+    def __init__(
+        self, config: ChunkConfig, features: FeatureSpec, normalizers: Mapping[str, Normalizer], origin: Origin
+    ) -> None:
+        super().__init__()
+        missing = {*features.observations, "action"} - set(normalizers)
+        if missing:
+            raise InvalidInput(
+                f"no normalizer for {', '.join(sorted(missing))}; given: {', '.join(sorted(normalizers))}"
+            )
+        self.config, self.features, self.normalizers, self.origin = config, features, dict(normalizers), origin
+
+    @property
+    def action_start(self) -> int:
+        """Index of the first predicted action, relative to the newest observation."""
+        return 1 - self.config.observation_steps
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    @abstractmethod
+    def noise_shape(self) -> tuple[int, int, int]:
+        """`(K, Tp, A)`: the standard normal noise that one prediction takes. K may be 0."""
+
+    @abstractmethod
+    def loss(self, batch: WindowBatch, generator: torch.Generator) -> Tensor:
+        """Training loss.
+
+        Args:
+            batch: windows of a dataset; padded actions do not count.
+            generator: on the CPU; the only source of randomness but for dropout.
+
+        Returns:
+            A scalar.
+        """
+
+    @abstractmethod
+    def predict(self, observations: Mapping[str, Tensor], noise: Tensor) -> Tensor:
+        """Predict chunks of actions.
+
+        Args:
+            observations: the parts in `features`, each `(N, To, ...)`, as the environment gives them.
+            noise: `(N, *noise_shape)` standard normal.
+
+        Returns:
+            `(N, Tp, A)` actions as the environment takes them.
+        """
+
+    def save(self, directory: Path) -> None:
+        """Write a checkpoint that replaces what is there; a kill leaves the old one or the new one, whole.
+
+        Raises:
+            CheckpointError: it could not be written.
+        """
+        from barkyard.policies.checkpoint import save_policy
+
+        save_policy(self, directory)

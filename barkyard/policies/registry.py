@@ -1,0 +1,79 @@
+"""Policies by name. Listing them imports nothing heavy."""
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from barkyard.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class PolicyEntry:
+    """One policy that can be trained.
+
+    Attributes:
+        name: what a person types.
+        summary: one line.
+        policy: `module:Class`, a `Policy`.
+        config: `module:function` that makes the policy's configuration.
+        training: `module:function` that makes its default `TrainingConfig`.
+    """
+
+    name: str
+    summary: str
+    policy: str
+    config: str
+    training: str
+
+    def policy_class(self) -> Any:
+        """The class, imported now."""
+        return load_object(self.policy)
+
+    def make_config(self) -> Any:
+        """A new configuration."""
+        return load_object(self.config)()
+
+    def make_training(self) -> Any:
+        """A new default `TrainingConfig`."""
+        return load_object(self.training)()
+
+
+POLICIES: dict[str, PolicyEntry] = {}
+
+
+def register(entry: PolicyEntry) -> None:
+    """Add a policy. Raises InvalidInput if the name is taken."""
+    if entry.name in POLICIES:
+        raise InvalidInput(
+            f"policy {entry.name!r} is already registered as {POLICIES[entry.name].policy}: pick a new name"
+        )
+    POLICIES[entry.name] = entry
+
+
+def find(name: str) -> PolicyEntry:
+    """The entry of that name. Raises InvalidInput, with the valid names, if there is none."""
+    if name not in POLICIES:
+        raise InvalidInput(f"unknown policy {name!r}; valid: {', '.join(sorted(POLICIES))}")
+    return POLICIES[name]
+
+
+def load_object(path: str) -> Any:
+    """Import `module:attribute`."""
+    module, attribute = path.split(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _register_diffusion(name: str, factory: str, summary: str) -> None:
+    room = "barkyard.policies.diffusion"
+    config = f"{room}.config:{factory}"
+    register(
+        PolicyEntry(
+            name, f"Diffusion Policy, {summary}", f"{room}.policy:DiffusionPolicy", config, f"{config}_training"
+        )
+    )
+
+
+_register_diffusion("diffusion-unet", "small_unet", "1-D U-Net that trains on two cores")
+_register_diffusion("diffusion-transformer", "small_transformer", "transformer that trains on two cores")
+_register_diffusion("diffusion-unet-published", "published_unet", "1-D U-Net as published, 65.5 M parameters")
+_register_diffusion("diffusion-transformer-published", "published_transformer", "transformer as published, 9.0 M")

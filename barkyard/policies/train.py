@@ -1,0 +1,256 @@
+"""Training a policy on a dataset."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+
+from barkyard.datasets import Dataset
+from barkyard.errors import InvalidInput
+from barkyard.policies import configuration
+from barkyard.policies.checkpoint import existing, make_policy, read_json
+from barkyard.policies.progress import Progress
+from barkyard.policies.registry import find
+from barkyard.policies.trainer import STATE, Trainer
+from barkyard.policies.training_data import TrainingData
+
+LAST, BEST, LOG = "last", "best", "log.jsonl"
+TRAINING = "training."
+"""Begins the names of the settings that are the training's, not the policy's."""
+
+
+def train(
+    dataset_path: str | Path,
+    policy_name: str,
+    out: str | Path,
+    *,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    observation_keys: Sequence[str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+    log_every: int = 50,
+    save_every: int = 500,
+    quiet: bool = False,
+) -> Path:
+    """Train a policy on a dataset.
+
+    Writes `out/last` (a checkpoint that also holds what resuming needs), `out/best` (a checkpoint: lowest held-out
+    loss), `out/log.jsonl` (one JSON object a line: `step`, `loss`, `heldout_loss` or null, `lr`, `seconds`) and
+    `out/tensorboard`. Killed at any moment, a resumed run ends with the same weights, bit for bit, as one that was not.
+    Ctrl-C saves `out/last` first.
+
+    Args:
+        dataset_path: the dataset.
+        policy_name: a name in the registry.
+        out: a new folder for the run.
+        steps: optimiser steps; the policy's default unless given.
+        batch_size: windows a step; the policy's default unless given.
+        seed: of the initial weights, the held-out episodes, the batches and the noise.
+        resume: go on with the run in `out`.
+        observation_keys: observation parts to learn from; all vectors unless given.
+        overrides: settings of the policy by dotted name (`network.widths`), or of the training (`training.betas`).
+        device: torch device.
+        log_every: steps from one line of the log to the next.
+        save_every: steps from one held-out measurement and checkpoint to the next.
+        quiet: plain lines instead of a progress bar.
+
+    Returns:
+        The last checkpoint.
+
+    Raises:
+        InvalidInput: an argument is wrong, `out` holds another run, or resuming with other settings.
+        DatasetError: the dataset is damaged.
+        CheckpointError: a checkpoint cannot be written, or is damaged.
+        KeyboardInterrupt: Ctrl-C, after `out/last` was saved.
+    """
+    out = Path(out)
+    entry = find(policy_name)
+    changes = dict(overrides or {})
+    changes |= {
+        f"training.{name}": value for name, value in (("steps", steps), ("batch_size", batch_size)) if value is not None
+    }
+    of_training = {
+        name.removeprefix(TRAINING): changes.pop(name) for name in list(changes) if name.startswith(TRAINING)
+    }
+    training = configuration.vary(entry.make_training(), of_training, TRAINING)
+    config = configuration.vary(entry.make_config(), changes)
+    _check_folder(out, resume)
+    data = TrainingData(Dataset.open(dataset_path), config, observation_keys, training.held_out, seed)
+    policy = make_policy(
+        policy_name, data.features, data.normalizers, config=config, seed=seed, dataset=data.fingerprint
+    )
+    trainer = Trainer(policy.to(device), data, training, seed)
+    settings = {
+        "policy": policy_name,
+        "config": configuration.to_json(config),
+        "training": configuration.to_json(training),
+        "seed": seed,
+        "dataset": data.fingerprint,
+        "observations": list(data.features.observations),
+        "device": device,
+    }
+    run = _Run(out, trainer, settings, log_every, save_every)
+    run.begin(resume)
+    run.go_on(quiet)
+    return out / LAST
+
+
+class _Run:
+    """A trainer with its folder: log, checkpoints, TensorBoard."""
+
+    def __init__(self, out: Path, trainer: Trainer, settings: dict[str, Any], log_every: int, save_every: int) -> None:
+        self.out, self.trainer, self.settings = out, trainer, settings
+        self.log_every, self.save_every = log_every, save_every
+        self.best = float("inf")
+        self.losses: list[float] = []
+        self.seconds = 0.0
+        self.saved = -1
+
+    def begin(self, resume: bool) -> None:
+        """Restore the run in the folder, or make the folder."""
+        last = existing(self.out / LAST)
+        if resume and last.exists():
+            self._check_settings(last)
+            state = self.trainer.restore(last)
+            self.best = float(state["best"]) if state["best"] is not None else float("inf")
+            self.losses, self.seconds = list(state["losses"]), float(state["seconds"])
+            self.saved = self.trainer.step
+        self._begin_log()
+
+    def go_on(self, quiet: bool) -> None:
+        """Train to the end."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        trainer, total = self.trainer, self.trainer.config.steps
+        began = time.monotonic() - self.seconds
+        writer = SummaryWriter(str(self.out / "tensorboard"), purge_step=trainer.step + 1)
+        with _Interrupts() as interrupts, Progress(total, trainer.step, quiet) as progress, writer:
+            progress.say(self._describe())
+            while trainer.step < total and not interrupts.seen:
+                rate = trainer.learning_rate
+                self.losses.append(trainer.advance())
+                self.seconds = time.monotonic() - began
+                progress.advance()
+                measured = trainer.step % self.save_every == 0 or trainer.step == total
+                if measured or trainer.step % self.log_every == 0:
+                    line = self._log(rate, self._measure() if measured else None)
+                    shown = {name: line[name] for name in ("loss", "heldout_loss", "lr") if line[name] is not None}
+                    for name, value in shown.items():
+                        writer.add_scalar(name, value, trainer.step)
+                    progress.report(**shown)
+                if measured:
+                    self._save()
+            if self.saved != trainer.step:
+                self._save()
+            if interrupts.seen:
+                progress.say(f"interrupted at step {trainer.step}; resume goes on from {self.out / LAST}")
+                raise KeyboardInterrupt
+
+    def _measure(self) -> float:
+        loss = self.trainer.held_out_loss()
+        if loss < self.best:
+            self.best = loss
+            self.trainer.save_average(self.out / BEST)
+        return loss
+
+    def _save(self) -> None:
+        state = {
+            "best": self.best if self.best < float("inf") else None,
+            "losses": self.losses,
+            "seconds": self.seconds,
+            "settings": self.settings,
+        }
+        self.trainer.save(self.out / LAST, state)
+        self.saved = self.trainer.step
+
+    def _log(self, rate: float, heldout_loss: float | None) -> dict[str, Any]:
+        line = {
+            "step": self.trainer.step,
+            "loss": sum(self.losses) / len(self.losses),
+            "heldout_loss": heldout_loss,
+            "lr": rate,
+            "seconds": round(self.seconds, 3),
+        }
+        self.losses = []
+        with (self.out / LOG).open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        return line
+
+    def _begin_log(self) -> None:
+        """Drop what a killed run logged after its last checkpoint: it will be logged again."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        log = self.out / LOG
+        kept = []
+        for line in log.read_text().splitlines() if log.exists() else []:
+            try:
+                if json.loads(line)["step"] <= self.trainer.step:
+                    kept.append(line + "\n")
+            except ValueError:
+                continue
+        fresh = log.with_name(LOG + ".new")
+        fresh.write_text("".join(kept))
+        os.replace(fresh, log)
+
+    def _check_settings(self, last: Path) -> None:
+        before = _flat(read_json(last / STATE).get("settings", {}))
+        now = _flat(self.settings)
+        names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+        if names:
+            changes = "; ".join(f"{name} was {before.get(name)!r} and is now {now.get(name)!r}" for name in names)
+            raise InvalidInput(f"cannot resume {self.out} with other settings: {changes}. Train into a new folder.")
+
+    def _describe(self) -> str:
+        data, policy = self.trainer.data, self.trainer.policy
+        parameters = sum(parameter.numel() for parameter in policy.parameters())
+        return (
+            f"{policy.origin.policy}: {parameters:,} parameters, {len(data.training)} windows to train on and "
+            f"{len(data.held_out)} held out, {torch.get_num_threads()} threads, from step {self.trainer.step}"
+        )
+
+
+class _Interrupts:
+    """Turns the first Ctrl-C into a flag, so that no step is cut in half; the second raises at once."""
+
+    def __init__(self) -> None:
+        self.seen = False
+        self._handles = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> "_Interrupts":
+        if self._handles:
+            self._previous = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._handles:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.seen:
+            raise KeyboardInterrupt
+        self.seen = True
+
+
+def _check_folder(out: Path, resume: bool) -> None:
+    if resume and not out.is_dir():
+        raise InvalidInput(f"nothing to resume: {out} is no folder. Leave out resume to begin a run there.")
+    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InvalidInput(f"{out} exists already: go on with that run (resume), or choose a new folder")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat
