@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,7 @@ def test_slots_never_reset_are_given_zeros_and_not_computed() -> None:
     actor = PolicyActor(policy, 3)
     begin(actor, [1], [0])
     actions = actor.act(observe([float("nan"), 0.5, float("nan")]))
-    np.testing.assert_allclose(actions, [[0, 0], [0.51, 0.5], [0, 0]], atol=1e-6)
+    np.testing.assert_allclose(actions, np.array([[0, 0], [0.51, 0.5], [0, 0]]), atol=1e-6)
 
 
 @pytest.mark.parametrize("slots", [1, 16, 17, 40])
@@ -114,9 +115,7 @@ def act_out(policy: Policy, num_slots: int, slot_of: dict[int, int], begin_of: d
     ("network", "changes"),
     [("unet", {}), ("unet", {"sampler": "ddpm"}), ("transformer", {}), ("transformer", {"objective": "mip"})],
 )
-def test_an_episode_does_not_depend_on_slot_or_neighbours(
-    network: str, changes: dict[str, object], threads: int
-) -> None:
+def test_an_episode_does_not_depend_on_slot_or_neighbours(network: str, changes: dict[str, Any], threads: int) -> None:
     torch.set_num_threads(threads)
     policy = make_tiny(network, **changes)
     alone = {seed: act_out(policy, 1, {seed: 0}, {seed: 0})[seed] for seed in range(5)}

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -16,7 +18,8 @@ def test_average_by_hand() -> None:
     """Weights 1, then 2, then 4: the average is 1, then 1 + 2^-0.75, then that moved by 3^-0.75 towards 4."""
     policy = make_tiny("unet")
     averaged = average_of(policy)
-    weight = policy.network.get_parameter("step_film.bias")
+    network: Any = policy.network
+    weight = network.get_parameter("step_film.bias")
     for value in (1.0, 2.0, 4.0):
         torch.nn.init.constant_(weight, value)
         averaged.update_parameters(policy)

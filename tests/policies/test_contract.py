@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -173,12 +174,12 @@ class Shortsighted(DiffusionPolicy):
 
 
 class Forgetful(DiffusionPolicy):
-    def state_dict(self, *args: object, **kwargs: object) -> dict[str, Tensor]:  # type: ignore[override]
-        state = super().state_dict(*args, **kwargs)  # type: ignore[arg-type]
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
+        state = super().state_dict(*args, **kwargs)
         return {name: torch.zeros_like(tensor) for name, tensor in state.items()}
 
 
-BROKEN = {
+BROKEN: dict[str, type[Policy]] = {
     "check_loss_is_a_finite_scalar": LossOfSums,
     "check_loss_moves_every_parameter": DeadParameter,
     "check_loss_is_a_function_of_its_generator": GlobalNoise,

@@ -3,9 +3,9 @@ import torch
 from torch import Tensor
 
 from barkyard.errors import InvalidInput
-from barkyard.policies.diffusion.config import UnetConfig, published_transformer, published_unet
+from barkyard.policies.diffusion.config import TransformerConfig, UnetConfig, published_transformer, published_unet
 from barkyard.policies.diffusion.network import DenoisingNetwork, SinusoidalEmbedding
-from barkyard.policies.diffusion.transformer import ConditionalTransformer, TransformerConfig
+from barkyard.policies.diffusion.transformer import ConditionalTransformer
 from barkyard.policies.diffusion.unet import ConditionalUnet, ResidualBlock
 
 UNET = UnetConfig(widths=(16, 32), kernel_size=3, groups=8, step_embedding=16)
