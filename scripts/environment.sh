@@ -112,7 +112,8 @@ make_environment() {
         return
     fi
     rm -f "$venv/barkyard.stamp"
-    if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    # Where the folder was moved, pip names an interpreter that is gone.
+    if ! "$venv/bin/pip" --version >/dev/null 2>&1; then
         say "making .venv with $("$python" --version)"
         "$python" -m venv --clear "$venv"
     fi
