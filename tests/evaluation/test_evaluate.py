@@ -122,6 +122,9 @@ def test_a_stop_before_the_first_episode_raises_its_cause(error: BaseException) 
 
 
 def test_ctrl_c_in_the_progress_callback_keeps_its_episode() -> None:
+    # where the tests run in the background, SIGINT is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def press(record: EpisodeRecord) -> None:
         if record.seed == SEEDS[4]:
             signal.raise_signal(signal.SIGINT)
