@@ -71,7 +71,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             camera_size: height and width of those pictures.
             calibration: identified parameters of the robot: a `Calibration`, its JSON, or a path to it.
             render_mode: None or `rgb_array`.
-            render_camera: camera for `render`; None is the scene's first.
+            render_camera: camera for `render`; None is the task's own.
             render_size: height and width for `render`.
             autoreset_mode: Gymnasium's.
             num_threads: threads that step the simulations; 0 is one a core.
@@ -102,7 +102,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         self.control_dt = self.simulation.control_dt
         self._max_steps = round(task.time_limit / self.control_dt)
         self._cameras, self._camera_size = tuple(cameras), (int(camera_size[0]), int(camera_size[1]))
-        self._render_camera = render_camera or model.camera(0).name
+        self._render_camera = render_camera or task.camera
         self._render_size = (int(render_size[0]), int(render_size[1]))
         self._renderers: dict[tuple[int, int], Cameras] = {}
         self.env_kwargs: dict[str, Any] = {

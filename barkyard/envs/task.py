@@ -32,12 +32,14 @@ class Task(abc.ABC):
         robot: name of the robot it is made for unless the user asks for another.
         control_dt: control period [s].
         time_limit: length of an episode that neither succeeds nor fails [s].
+        camera: the camera of the scene that shows the task best.
         memory_size: numbers of `userdata` it needs.
     """
 
     robot: str
     control_dt: float
     time_limit: float
+    camera: str
     memory_size: int = 0
 
     @abc.abstractmethod

@@ -31,6 +31,7 @@ class Lift(Task):
     robot = "panda"
     control_dt = 0.05
     time_limit = 20.0
+    camera = "agentview"
     memory_size = 3
 
     def make_scene(self, robot: Robot, calibration: Calibration | None) -> mujoco.MjSpec:

@@ -36,6 +36,7 @@ class PickPlaceCan(Task):
     robot = "panda"
     control_dt = 0.05
     time_limit = 20.0
+    camera = "agentview"
 
     def __init__(self) -> None:
         self._footprints = objects.pick_place_footprints()
