@@ -66,14 +66,12 @@ def load_object(path: str) -> Any:
 def _register_diffusion(name: str, factory: str, summary: str) -> None:
     room = "barkyard.policies.diffusion"
     config = f"{room}.config:{factory}"
-    register(
-        PolicyEntry(
-            name, f"Diffusion Policy, {summary}", f"{room}.policy:DiffusionPolicy", config, f"{config}_training"
-        )
-    )
+    register(PolicyEntry(name, summary, f"{room}.policy:DiffusionPolicy", config, f"{config}_training"))
 
 
-_register_diffusion("diffusion-unet", "small_unet", "1-D U-Net that trains on two cores")
-_register_diffusion("diffusion-transformer", "small_transformer", "transformer that trains on two cores")
-_register_diffusion("diffusion-unet-published", "published_unet", "1-D U-Net as published, 65.5 M parameters")
-_register_diffusion("diffusion-transformer-published", "published_transformer", "transformer as published, 9.0 M")
+_register_diffusion("diffusion-unet", "small_unet", "Diffusion Policy, 1-D U-Net, for two cores")
+_register_diffusion("diffusion-transformer", "small_transformer", "Diffusion Policy, transformer, for two cores")
+_register_diffusion("diffusion-unet-published", "published_unet", "Diffusion Policy, 1-D U-Net, 65.5 M parameters")
+_register_diffusion("diffusion-transformer-published", "published_transformer", "Diffusion Policy, transformer, 9.0 M")
+_register_diffusion("mip-unet", "mip_unet", "Minimal Iterative Policy, 1-D U-Net, for two cores")
+_register_diffusion("mip-transformer", "mip_transformer", "Minimal Iterative Policy, transformer, for two cores")

@@ -14,6 +14,8 @@ def test_names() -> None:
         "diffusion-transformer",
         "diffusion-unet-published",
         "diffusion-transformer-published",
+        "mip-unet",
+        "mip-transformer",
     } <= set(POLICIES)
 
 
