@@ -121,13 +121,14 @@ def _move_gripper(config, memory):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy")
 def _arm_inertia(config, dof, mass, row_nnz, row_adr, col_ind):  # type: ignore[no-untyped-def]
     inertia = np.zeros((dof, dof))
+    first = int(config[CONFIG.QVEL])
     for i in range(dof):
-        row = int(config[CONFIG.QVEL + i])
+        row = first + i
         for k in range(row_adr[row], row_adr[row] + row_nnz[row]):
-            for j in range(dof):
-                if col_ind[k] == int(config[CONFIG.QVEL + j]):
-                    inertia[i, j] = mass[k]
-                    inertia[j, i] = mass[k]
+            j = col_ind[k] - first
+            if 0 <= j < dof:
+                inertia[i, j] = mass[k]
+                inertia[j, i] = mass[k]
     return inertia
 
 
@@ -197,10 +198,10 @@ def _pose_wrench(config, memory, dof, tcp, qvel, site_xpos, site_xmat, jacobian)
         for k in range(3):
             goal += site_xmat[9 * base + 3 * i + k] * memory[MEMORY.GOAL + k]
         error[i] = goal - site_xpos[3 * tcp + i]
+    current, desired = np.empty(3), np.empty(3)
     for column in range(3):
-        current, desired = np.empty(3), np.zeros(3)
         for i in range(3):
-            current[i] = site_xmat[9 * tcp + 3 * i + column]
+            current[i], desired[i] = site_xmat[9 * tcp + 3 * i + column], 0.0
             for k in range(3):
                 desired[i] += site_xmat[9 * base + 3 * i + k] * memory[MEMORY.GOAL + 3 + 3 * k + column]
         error[3] += 0.5 * (current[1] * desired[2] - current[2] * desired[1])
