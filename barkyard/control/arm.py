@@ -102,7 +102,7 @@ class ArmController(Controller):
             config[CONFIG.IS_SLIDE + i] = kind == int(mujoco.mjtJoint.mjJNT_SLIDE)
         dofs = config[CONFIG.QVEL : CONFIG.QVEL + len(self.robot.joints)]
         if (np.diff(dofs) != 1).any():
-            raise InvalidInput(f"the joints of {self.robot.name!r} must follow one another, got degrees of freedom {dofs}")
+            raise InvalidInput(f"the joints of {self.robot.name!r} must follow one another, got dofs {dofs}")
         directions = len(self.gains.kp)
         kp = np.array(self.gains.kp)
         config[CONFIG.KP : CONFIG.KP + directions] = kp
