@@ -13,7 +13,7 @@ PACKAGE = Path(barkyard.__file__).parent
 
 LAYERS = (
     ("errors", "provenance", "episode", "embodiment", "rotation"),
-    ("assets", "datasets", "rollout"),
+    ("agility", "assets", "datasets", "rollout"),
     ("control",),
     ("envs", "teleop", "policies", "calibration", "evaluation"),
     ("experts", "fleet"),
