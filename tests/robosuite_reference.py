@@ -115,7 +115,7 @@ def make_reference(task: str, controller: str, *, dense: bool = True, hard_reset
 
 def copy_state(env: RobotVectorEnv, slot: int, reference: Any) -> None:
     """Put `reference` into the state at which copy `slot` of `env` has just been reset, its model included."""
-    todo: Any = env._task
+    todo: Any = env.task
     task = type(todo).__name__
     name, body, joint = _OBJECTS[task]
     reference.reset()

@@ -55,6 +55,8 @@ class Robot:
         base: site whose frame arm commands are given in, or None.
         gripper: the gripper, or None.
         mounts: where the root body stands in each arena [m].
+        feet: geoms of the feet, for robots that walk; their root body then has a free joint.
+        home_height: height of a walking robot's root body above the ground at `home` [m].
     """
 
     name: str
@@ -67,6 +69,8 @@ class Robot:
     base: str | None = None
     gripper: Gripper | None = None
     mounts: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    feet: tuple[str, ...] = ()
+    home_height: float = 0.0
 
     def mount(self, arena: str) -> tuple[float, float, float]:
         """Where the root body stands in `arena` [m]. Raises InvalidInput if the robot has no place there."""

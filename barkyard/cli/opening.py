@@ -1,6 +1,5 @@
 """Environments and actors from what was typed."""
 
-import inspect
 import json
 import re
 import shlex
@@ -69,7 +68,7 @@ def open_environment(env_id: str, num_envs: int, arguments: Mapping[str, Any]) -
     if num_envs < 1:
         raise InvalidInput(f"--num-envs is {num_envs}; give at least 1")
     find_entry(env_id)
-    _check_arguments(arguments)
+    _check_arguments(env_id, arguments)
     env = make_vec_env(env_id, num_envs, autoreset_mode=AutoresetMode.DISABLED, **arguments)
     try:
         yield env
@@ -101,11 +100,10 @@ def make_actor(name: str, env: "RobotVectorEnv") -> tuple[Actor, dict[str, str]]
     return _policy_actor(name, env)
 
 
-def _check_arguments(arguments: Mapping[str, Any]) -> None:
-    from barkyard.envs.env import RobotVectorEnv
+def _check_arguments(env_id: str, arguments: Mapping[str, Any]) -> None:
+    from barkyard.envs.registry import argument_names
 
-    keywords = inspect.signature(RobotVectorEnv).parameters.values()
-    valid = {parameter.name for parameter in keywords if parameter.kind is parameter.KEYWORD_ONLY} - {"autoreset_mode"}
+    valid = set(argument_names(env_id)) - {"autoreset_mode"}
     for name in arguments:
         if name not in valid:
             raise InvalidInput(f"unknown environment argument {name!r}; valid: {', '.join(sorted(valid))}")

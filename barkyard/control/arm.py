@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.assets.robot import PREFIX, Robot
-from barkyard.control.controller import Controller
+from barkyard.control.controller import ToolController
 from barkyard.control.kernels import CONFIG, JOINT_POSITION, MAGIC, MAX_DOF, MAX_GRIPPER, MEMORY, OSC_POSE
 from barkyard.errors import InvalidInput
 
@@ -54,11 +54,13 @@ def joint_position(robot: Robot) -> "ArmController":
     return ArmController(robot, gains)
 
 
-class ArmController(Controller):
+class ArmController(ToolController):
     """An arm and its gripper; the last action is the gripper's, +1 closing.
 
     Torques are computed at the physics rate by `kernels.control`. Final.
     """
+
+    compiled = True
 
     def __init__(self, robot: Robot, gains: ArmGains) -> None:
         """Raises InvalidInput if the robot has no tool point, base frame or gripper, or too many joints."""
@@ -113,13 +115,23 @@ class ArmController(Controller):
             config[CONFIG.GRIPPER_SIGN + i] = self.gripper.closing[i]
         model.numeric_data[: CONFIG.SIZE] = config
 
-    def reset(self, memory: NDArray[np.float64], ids: NDArray[np.intp], joint_pos: NDArray[np.float64]) -> None:
+    def reset(
+        self,
+        memory: NDArray[np.float64],
+        ctrl: NDArray[np.float64],
+        ids: NDArray[np.intp],
+        joint_pos: NDArray[np.float64],
+    ) -> None:
         """Forget the last goal; the posture term now holds the present joint positions."""
+        del ctrl
         memory[ids] = 0.0
         memory[ids, MEMORY.REST : MEMORY.REST + joint_pos.shape[1]] = joint_pos
 
-    def command(self, memory: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
+    def command(
+        self, memory: NDArray[np.float64], ctrl: NDArray[np.float64], actions: NDArray[np.float32]
+    ) -> None:
         """Hand over the actions; the goal is set from the pose at the first substep."""
+        del ctrl
         memory[:, MEMORY.NEW_ACTION] = 1.0
         memory[:, MEMORY.ACTION : MEMORY.ACTION + self.action_dim] = actions
 

@@ -13,10 +13,17 @@ class Controller(abc.ABC):
 
     A controller keeps everything that changes in `memory`, the part of MuJoCo's `userdata` that belongs to it, so it is
     part of the simulation state.
+
+    Attributes:
+        action_dim: length of an action.
+        memory_size: numbers of `userdata` it needs.
+        compiled: whether it computes controls at the physics rate, in the callback of `native`; else it writes them
+            once a control period.
     """
 
     action_dim: int
     memory_size: int
+    compiled: bool = False
 
     @abc.abstractmethod
     def prepare(self, spec: mujoco.MjSpec) -> None:
@@ -27,18 +34,31 @@ class Controller(abc.ABC):
         """Write the controller's constants into the compiled model."""
 
     @abc.abstractmethod
-    def reset(self, memory: NDArray[np.float64], ids: NDArray[np.intp], joint_pos: NDArray[np.float64]) -> None:
+    def reset(
+        self,
+        memory: NDArray[np.float64],
+        ctrl: NDArray[np.float64],
+        ids: NDArray[np.intp],
+        joint_pos: NDArray[np.float64],
+    ) -> None:
         """Begin episodes.
 
         Args:
             memory: `(N, memory_size)` live view.
+            ctrl: `(N, nu)` live view of the actuator commands.
             ids: `(k,)` simulations that begin.
             joint_pos: `(k, J)` joint positions at the start [rad].
         """
 
     @abc.abstractmethod
-    def command(self, memory: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
+    def command(
+        self, memory: NDArray[np.float64], ctrl: NDArray[np.float64], actions: NDArray[np.float32]
+    ) -> None:
         """Hand over one action per simulation, `(N, action_dim)`, for the coming control period."""
+
+
+class ToolController(Controller):
+    """A controller of an arm that holds a tool."""
 
     @abc.abstractmethod
     def gripper_target(self, memory: NDArray[np.float64]) -> NDArray[np.float64]:

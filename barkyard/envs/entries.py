@@ -37,6 +37,18 @@ _ENTRIES = (
         "barkyard.experts.picking:pick_place_can_expert",
         "move a can to its quarter of the other bin (robosuite's PickPlaceCan)",
     ),
+    EnvironmentEntry(
+        "barkyard/QuadrupedVelocity-v0",
+        "barkyard.envs.tasks.locomotion.velocity:QuadrupedVelocity",
+        "barkyard.experts.locomotion:walking_expert",
+        "a quadruped follows velocity commands on flat ground",
+    ),
+    EnvironmentEntry(
+        "barkyard/QuadrupedRough-v0",
+        "barkyard.envs.tasks.locomotion.rough:QuadrupedRough",
+        "barkyard.experts.locomotion:walking_expert",
+        "a quadruped follows velocity commands over slopes, steps, boxes and gaps",
+    ),
 )
 
 ENVIRONMENTS: Mapping[str, EnvironmentEntry] = {entry.id: entry for entry in _ENTRIES}

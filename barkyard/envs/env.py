@@ -17,7 +17,7 @@ from barkyard.assets.robots import load_robot
 from barkyard.control import make_controller
 from barkyard.envs.rendering import Cameras, Image, camera_id
 from barkyard.envs.simulation import Ids, Simulation
-from barkyard.envs.task import Task
+from barkyard.envs.task import Options, Task
 from barkyard.episode import Observations
 from barkyard.errors import InvalidInput
 from barkyard.provenance import fingerprint
@@ -35,6 +35,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         env_id: registered id.
         env_kwargs: what rebuilds it with `gym.make_vec`; JSON only.
         control_dt: control period [s].
+        task: what is done, bound to `simulation`.
+        simulation: the simulations.
         fingerprint: hash of id, arguments and the model's physical parameters.
     """
 
@@ -45,7 +47,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         num_envs: int = 1,
         *,
         robot: str | None = None,
-        controller: str = "OSC_POSE",
+        controller: str | None = None,
         reward: str = "dense",
         terminate_on_success: bool = True,
         cameras: Sequence[str] = (),
@@ -64,7 +66,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             task: what to do.
             num_envs: N.
             robot: a name from `assets.robots.ROBOTS`; None is the task's own.
-            controller: a name from `control.CONTROLLERS`.
+            controller: a name from `control.CONTROLLERS`; None is the task's own.
             reward: `dense` (shaped, in [0, 1]) or `sparse` (1 on success, else 0).
             terminate_on_success: end the episode at success; else it runs to the time limit.
             cameras: cameras whose pictures are observed as `image_<camera>`.
@@ -90,14 +92,15 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             "autoreset_mode": self.autoreset_mode,
             "render_fps": round(1 / task.control_dt),
         }
-        self._task, self._reward, self._terminate = task, reward, terminate_on_success
-        arm = load_robot(robot or task.robot)
+        self.task, self._reward, self._terminate = task, reward, terminate_on_success
+        arm, controller = load_robot(robot or task.robot), controller or task.controller
         known = load_calibration(calibration, arm.name)
-        model = compile_scene(type(task), arm.name, controller, known)
+        model = compile_scene(type(task), task.options, arm.name, controller, known)
         for camera in (*cameras, *([render_camera] if render_camera else ())):
             camera_id(model, camera)
         control = make_controller(controller, arm)
-        self.simulation = Simulation(model, arm, control, num_envs, task.control_dt, num_threads)
+        control.configure(model)
+        self.simulation = Simulation(model, arm, control, num_envs, task.control_dt, num_threads, task.refresh)
         task.bind(self.simulation)
         self.control_dt = self.simulation.control_dt
         self._max_steps = round(task.time_limit / self.control_dt)
@@ -113,6 +116,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             "cameras": list(self._cameras),
             "camera_size": list(self._camera_size),
             "calibration": known.as_json() if known else None,
+            **task.options.as_json(),
         }
         self.fingerprint = fingerprint(
             env_id, self.env_kwargs, *(np.asarray(getattr(model, name)) for name in _FINGERPRINTED)
@@ -124,7 +128,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}
 
     def _make_spaces(self) -> None:
-        parts = self._task.parts()
+        parts = self.task.parts()
         lows = [np.broadcast_to(np.asarray(part.low, dtype=np.float32), part.size) for part in parts.values()]
         highs = [np.broadcast_to(np.asarray(part.high, dtype=np.float32), part.size) for part in parts.values()]
         self._low, self._high = np.concatenate(lows), np.concatenate(highs)
@@ -167,7 +171,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         if errors:
             i, message = next(iter(errors.items()))
             raise RuntimeError(f"{self.env_id}: the initial state of copy {i} cannot be simulated: {message}")
-        return self._observe(), self._info(self._task.terms(), np.full(self.num_envs, "", dtype="<U16"), {})
+        return self._observe(), self._info(self.task.terms(), np.full(self.num_envs, "", dtype="<U16"), {})
 
     def _seed(self, seed: Any, mask: NDArray[np.bool_]) -> None:
         if seed is None or isinstance(seed, (int, np.integer)):
@@ -187,7 +191,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             return {}
         generators = [generator for i in ids if (generator := self._generators[i]) is not None]
         self.simulation.begin_reset(ids)
-        self._task.initialise(ids, generators)
+        self.task.initialise(ids, generators)
         self._ended[ids] = False
         return self.simulation.end_reset(ids)
 
@@ -211,14 +215,16 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         restart = (
             np.flatnonzero(self._ended) if self.autoreset_mode == AutoresetMode.NEXT_STEP else np.zeros(0, np.intp)
         )
-        errors = self.simulation.step(actions)
+        self.task.before_step()
+        errors = self.simulation.step(actions, self.task.each_substep if self.task.watches else None)
+        self.task.after_step()
         if restart.size:
             for i in restart:
                 errors.pop(int(i), None)
             errors |= self._begin(restart)
-        terms = self._task.terms()
-        success, failure = self._task.success(terms), self._task.failure(terms)
-        rewards = self._task.dense_reward(terms) if self._reward == "dense" else success.astype(np.float64)
+        terms = self.task.terms()
+        success, failure = self.task.success(terms), self.task.failure(terms)
+        rewards = self.task.dense_reward(terms) if self._reward == "dense" else success.astype(np.float64)
         end = np.full(self.num_envs, "", dtype="<U16")
         end[self.simulation.elapsed_steps() >= self._max_steps] = "time_limit"
         end[failure] = "failure"
@@ -240,7 +246,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
     def _reset_at_once(self, observations: Observations, info: dict[str, Any]) -> tuple[Observations, dict[str, Any]]:
         done = self._ended.copy()
         self._begin(np.flatnonzero(done))
-        fresh = self._info(self._task.terms(), np.full(self.num_envs, "", dtype="<U16"), {})
+        fresh = self._info(self.task.terms(), np.full(self.num_envs, "", dtype="<U16"), {})
         fresh |= {"final_obs": observations, "_final_obs": done, "final_info": info, "_final_info": done}
         return self._observe(), fresh
 
@@ -255,7 +261,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         return np.clip(actions, -1.0, 1.0)
 
     def _observe(self) -> Observations:
-        parts = self._task.observe()
+        parts = self.task.observe()
         flat = np.concatenate([parts[name] for name in self._slices], axis=1).astype(np.float32)
         np.clip(flat, self._low, self._high, out=flat)
         observations: Observations = {name: flat[:, self._slices[name]] for name in self._order}
@@ -266,8 +272,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         return observations
 
     def _info(self, terms: Mapping[str, Any], end: NDArray[np.str_], errors: dict[int, str]) -> dict[str, Any]:
-        success = self._task.success(terms)
-        info: dict[str, Any] = {"success": success, "is_success": success.copy(), "end": end, "metrics": dict(terms)}
+        success = self.task.success(terms)
+        info: dict[str, Any] = {"success": success, "is_success": success.copy(), "end": end, "metrics": dict(self.task.metrics(terms))}
         if errors:
             info["simulation_error"] = np.array([errors.get(i, "") for i in range(self.num_envs)])
         return info
@@ -291,7 +297,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             raise InvalidInput(f"{self.env_id}: states have shape {states.shape}; it must be {batch.state.shape}")
         ids = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
         batch.state[ids] = states[ids]
-        self._task.restore(ids)
+        self.task.restore(ids)
         self.simulation.forward(ids)
         batch.state[ids] = states[ids]
         self._ended[ids] = False
@@ -372,19 +378,19 @@ class RobotEnv(gym.Env[Observations, NDArray[np.float32]]):
 
 
 @functools.lru_cache(maxsize=16)
-def compile_scene(task: type[Task], robot: str, controller: str, calibration: Calibration | None) -> mujoco.MjModel:
-    """The compiled scene of a task, with the robot, its controller's configuration and room for its memory.
+def compile_scene(
+    task: type[Task], options: Options, robot: str, controller: str, calibration: Calibration | None
+) -> mujoco.MjModel:
+    """The compiled scene of a task, with the robot, what its controller needs and room for its memory.
 
     Compiling the meshes takes seconds, so models are kept; treat them as constants.
     """
-    arm, todo = load_robot(robot), task()
+    arm, todo = load_robot(robot), task(options)
     control = make_controller(controller, arm)
     scene = todo.make_scene(arm, calibration)
     control.prepare(scene)
     scene.nuserdata = control.memory_size + todo.memory_size
-    model = scene.compile()
-    control.configure(model)
-    return model
+    return scene.compile()
 
 
 def load_calibration(calibration: Calibration | Mapping[str, Any] | str | None, robot: str) -> Calibration | None:

@@ -1,5 +1,7 @@
 """N simulations of one scene, stepped together, with a view of the robot in them."""
 
+import contextlib
+import functools
 from collections.abc import Callable
 
 import mujoco
@@ -8,9 +10,11 @@ from mujoco.batch import Batch, SimulationError
 from numpy.typing import NDArray
 
 from barkyard.assets.robot import Robot
-from barkyard.control.controller import Controller
+from barkyard.control.controller import Controller, ToolController
+from barkyard.control.joint_target import JointTargetController
 from barkyard.control.native import installed
 from barkyard.envs.robot_view import RobotView
+from barkyard.errors import InvalidInput
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.intp]
@@ -22,7 +26,8 @@ _NO_STAGE = int(mujoco.mjtStage.mjSTAGE_NONE)
 class Simulation:
     """`mujoco.batch.Batch` with a controller, control periods, and errors kept to the simulation they happen in.
 
-    After `step`, `forward` and `restore` every derived array describes the present state.
+    After `forward` every derived array (poses, sensors) describes the present state. After `step` it does so too if
+    `refresh` was asked for; else it describes the state one physics step earlier, which saves a sixth of the time.
 
     Attributes:
         model: the compiled scene.
@@ -38,7 +43,9 @@ class Simulation:
         num_envs: int,
         control_dt: float,
         num_threads: int,
+        refresh: bool = True,
     ) -> None:
+        self._stage = _STAGE if refresh else _NO_STAGE
         self.model, self.controller, self.num_envs = model, controller, num_envs
         self.substeps = round(control_dt / model.opt.timestep)
         self.control_dt = self.substeps * model.opt.timestep
@@ -47,18 +54,34 @@ class Simulation:
         userdata = self.batch.bind("userdata")
         self._control_memory = userdata[:, : controller.memory_size]
         self.memory = userdata[:, controller.memory_size :]
+        self.ctrl = self.batch.bind("ctrl")
         self.qpos, self.qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
         self.xpos, self.xquat = self.batch.bind("xpos"), self.batch.bind("xquat")
         self.site_xpos, self.sensordata = self.batch.bind("site_xpos"), self.batch.bind("sensordata")
         self.time = self.batch.bind("time")
         self.robot = RobotView(model, self.batch, robot)
 
-    def step(self, actions: NDArray[np.float32]) -> dict[int, str]:
-        """Advance one control period. Returns what went wrong, by simulation."""
-        self.controller.command(self._control_memory, actions)
+    def step(
+        self, actions: NDArray[np.float32], each_substep: Callable[[int], None] | None = None
+    ) -> dict[int, str]:
+        """Advance one control period. Returns what went wrong, by simulation.
+
+        Args:
+            actions: `(N, A)`.
+            each_substep: called with 0, 1, ... before every physics step; derived arrays then describe the state before
+                the last one.
+        """
+        self.controller.command(self._control_memory, self.ctrl, actions)
         counts = self.batch.warning[:, :, 1]
         before = counts.copy()
-        errors = self._call(lambda: self.batch.step(nstep=self.substeps, stage=_STAGE))
+        if each_substep is None:
+            errors = self._call(lambda: self.batch.step(nstep=self.substeps, stage=self._stage))
+        else:
+            errors = {}
+            for substep in range(self.substeps):
+                each_substep(substep)
+                stage = self._stage if substep == self.substeps - 1 else _NO_STAGE
+                errors |= self._call(functools.partial(self.batch.step, stage=stage))
         for i, warning in np.argwhere(counts > before):
             errors.setdefault(int(i), f"MuJoCo warned: {mujoco.mjtWarning(int(warning)).name}")
         return errors
@@ -69,7 +92,7 @@ class Simulation:
 
     def end_reset(self, ids: Ids) -> dict[int, str]:
         """Start the controller from the state that was written, and bring the derived arrays up to date."""
-        self.controller.reset(self._control_memory, ids, self.robot.joint_pos[ids])
+        self.controller.reset(self._control_memory, self.ctrl, ids, self.robot.joint_pos[ids])
         return self.forward(ids)
 
     def forward(self, ids: Ids | None = None) -> dict[int, str]:
@@ -82,7 +105,17 @@ class Simulation:
 
     def gripper_target(self) -> Array:
         """`(N, 1)` normalised position the gripper is driven to: -1 open, +1 closed."""
-        return self.controller.gripper_target(self._control_memory)
+        return self._tool().gripper_target(self._control_memory)
+
+    def last_action(self) -> Array:
+        """`(N, A)` the last action, of controllers that remember it."""
+        assert isinstance(self.controller, JointTargetController)
+        return self.controller.last_action(self._control_memory)
+
+    def _tool(self) -> ToolController:
+        if not isinstance(self.controller, ToolController):
+            raise InvalidInput(f"robot {self.robot.robot.name!r} holds no tool with this controller")
+        return self.controller
 
     def tool_action(self, move: Array, turn: Array, gripper: Array) -> NDArray[np.float32]:
         """The action that, held, moves the tool by `move` and `turn` in every control period.
@@ -102,10 +135,10 @@ class Simulation:
             return np.concatenate([to_base @ position, to_base @ rotation], axis=1)[:, :, self.robot.velocity_span]
 
         move, turn = (to_base @ move[:, :, None])[:, :, 0], (to_base @ turn[:, :, None])[:, :, 0]
-        return self.controller.tool_action(move, turn, gripper, self.control_dt, jacobian)
+        return self._tool().tool_action(move, turn, gripper, self.control_dt, jacobian)
 
     def _call(self, function: Callable[[], None]) -> dict[int, str]:
-        with installed():
+        with installed() if self.controller.compiled else contextlib.nullcontext():
             try:
                 function()
             except SimulationError as error:

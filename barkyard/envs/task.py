@@ -2,7 +2,8 @@
 
 import abc
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import mujoco
 import numpy as np
@@ -21,6 +22,15 @@ class Part:
     high: float | tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Options:
+    """What a user may choose about a task, on top of what every environment offers. Hashable; JSON values only."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The values by name; tuples become lists."""
+        return {name: _json(value) for name, value in asdict(self).items()}
+
+
 class Task(abc.ABC):
     """A task over arrays with a leading batch axis.
 
@@ -34,6 +44,10 @@ class Task(abc.ABC):
         time_limit: length of an episode that neither succeeds nor fails [s].
         camera: the camera of the scene that shows the task best.
         memory_size: numbers of `userdata` it needs.
+        controller: name of the controller unless the user asks for another.
+        refresh: whether it needs derived arrays (poses, sensors) of the very state a step ends in.
+        watches: whether `each_substep` is to be called.
+        options_type: what may be chosen.
     """
 
     robot: str
@@ -41,6 +55,13 @@ class Task(abc.ABC):
     time_limit: float
     camera: str
     memory_size: int = 0
+    controller: str = "OSC_POSE"
+    refresh: bool = True
+    watches: bool = False
+    options_type: ClassVar[type[Options]] = Options
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or self.options_type()
 
     @abc.abstractmethod
     def make_scene(self, robot: Robot, calibration: Calibration | None) -> mujoco.MjSpec:
@@ -58,6 +79,15 @@ class Task(abc.ABC):
         """Bring model parameters in line with the memory of `ids`."""
         del ids
 
+    def before_step(self) -> None:
+        """Change the simulation before the next control period."""
+
+    def each_substep(self, substep: int) -> None:
+        """Look at the simulation before physics step `substep` of a control period, if `watches`."""
+
+    def after_step(self) -> None:
+        """Take note of what the control period brought."""
+
     @abc.abstractmethod
     def parts(self) -> Mapping[str, Part]:
         """The parts of the observation, in order."""
@@ -68,7 +98,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def terms(self) -> Mapping[str, Array]:
-        """`(N,)` named reward terms, each in [0, 1]; they are also the metrics in `info`."""
+        """`(N,)` named reward terms, each in [0, 1]."""
 
     @abc.abstractmethod
     def dense_reward(self, terms: Mapping[str, Array]) -> Array:
@@ -81,3 +111,13 @@ class Task(abc.ABC):
     def failure(self, terms: Mapping[str, Array]) -> NDArray[np.bool_]:
         """`(N,)` whether the task can no longer be done."""
         return np.zeros(len(next(iter(terms.values()))), dtype=bool)
+
+    def metrics(self, terms: Mapping[str, Array]) -> Mapping[str, Array]:
+        """`(N,)` named numbers for `info`; the terms unless the task has more to tell. `score` is the task's score."""
+        return terms
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _json(inner) for name, inner in value.items()}
+    return [_json(inner) for inner in value] if isinstance(value, (tuple, list)) else value

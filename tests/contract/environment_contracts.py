@@ -123,7 +123,7 @@ def episodes_end_and_begin_again(make: Make) -> None:
     env = make()
     env.reset(seed=0)
     rest = np.zeros(env.action_space.shape, dtype=np.float32)
-    limit = round(env._task.time_limit / env.control_dt)
+    limit = round(env.task.time_limit / env.control_dt)
     for step in range(1, limit + 1):
         _, _, terminated, truncated, info = env.step(rest)
         assert (truncated == (step == limit)).all() and not terminated.any(), f"at step {step} of {limit}"

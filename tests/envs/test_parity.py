@@ -53,7 +53,7 @@ def _record(env: RobotVectorEnv, scripted: bool, steps: int) -> Recording:
     expert, draw = make_expert(env), np.random.default_rng(3)
     expert.reset(np.arange(EPISODES), np.arange(EPISODES))
     actions, measured = [], []
-    task: Any = env._task
+    task: Any = env.task
     for _ in range(steps):
         action = expert.act(observations)
         if not scripted:

@@ -48,7 +48,7 @@ def test_it_begins_again_when_the_cube_is_lost() -> None:
     env = make_vec_env("barkyard/Lift-v0", 2, autoreset_mode="Disabled", terminate_on_success=False)
     observations, _ = env.reset(seed=[3, 3])
     expert = make_expert(env)
-    task: Any = env._task
+    task: Any = env.task
     expert.reset(np.arange(2), np.array([3, 3]))
     lifted = np.zeros(2, dtype=bool)
     for step in range(160):
@@ -66,7 +66,7 @@ def test_it_begins_again_when_the_cube_slides_away_before_the_grasp() -> None:
     env = make_vec_env("barkyard/Lift-v0", 1, autoreset_mode="Disabled")
     observations, _ = env.reset(seed=1)
     expert = make_expert(env)
-    task: Any = env._task
+    task: Any = env.task
     expert.reset(np.arange(1), np.array([1]))
     for step in range(150):
         observations, _, terminated, _, _ = env.step(expert.act(observations))

@@ -7,6 +7,8 @@ from barkyard.assets.robot import Robot
 from barkyard.errors import InvalidInput
 
 ROBOTS = {
+    "barkour_vb": "barkyard.assets.robots.barkour:barkour_vb",
+    "barkour_v0": "barkyard.assets.robots.barkour:barkour_v0",
     "panda": "barkyard.assets.robots.panda:panda",
 }
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from barkyard.assets.robot import Calibration, Robot
 from barkyard.assets.scenes import arenas, objects
 from barkyard.envs.simulation import Array, Ids, Simulation
-from barkyard.envs.task import Part, Task
+from barkyard.envs.task import Options, Part, Task
 from barkyard.envs.tasks.manipulation.grasping import Grasping, add_pad_sensors
 from barkyard.rotation import quat_about_z
 
@@ -38,7 +38,8 @@ class PickPlaceCan(Task):
     time_limit = 20.0
     camera = "agentview"
 
-    def __init__(self) -> None:
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
         self._footprints = objects.pick_place_footprints()
 
     def make_scene(self, robot: Robot, calibration: Calibration | None) -> mujoco.MjSpec:

@@ -1,0 +1,44 @@
+"""Random numbers as a pure function of a key and a counter, for whole batches.
+
+An environment keeps one key an episode in its state; whatever it draws later is a function of that key and of the
+time, so stored states replay exactly. The mixing is SplitMix64 (Steele, Lea, Flood 2014).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+KEYS = 2**52
+"""Keys are integers below this, so that they are exact as float64."""
+_GAMMA, _MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    value = (value ^ (value >> np.uint64(30))) * _MIX_1
+    value = (value ^ (value >> np.uint64(27))) * _MIX_2
+    return value ^ (value >> np.uint64(31))
+
+
+def draw_keys(generators: list[np.random.Generator]) -> Array:
+    """`(n,)` one new key from each generator."""
+    return np.array([float(generator.integers(KEYS)) for generator in generators])
+
+
+def uniform(keys: Array, counter: Array | int, size: int) -> Array:
+    """`(n, size)` numbers in [0, 1).
+
+    Args:
+        keys: `(n,)` keys.
+        counter: which draw of each key, an integer or `(n,)` integers; different uses of one key take different ones.
+        size: how many numbers.
+    """
+    with np.errstate(over="ignore"):
+        stream = _mix(np.asarray(keys).astype(np.uint64) + _GAMMA) + np.asarray(counter).astype(np.uint64) * _MIX_2
+        words = _mix(_mix(stream)[:, None] + _GAMMA * np.arange(1, size + 1, dtype=np.uint64))
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def between(unit: Array, low: float | Array, high: float | Array) -> Array:
+    """Numbers in [0, 1) stretched to [low, high)."""
+    return low + (high - low) * unit

@@ -1,0 +1,142 @@
+"""Domain randomisation of legged robots: what is drawn anew for every episode."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from barkyard.assets.robot import PREFIX
+from barkyard.envs.draws import between, uniform
+from barkyard.envs.simulation import Array, Ids, Simulation
+from barkyard.errors import InvalidInput
+
+_MODEL, _PUSH = 1, 1000
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Randomization:
+    """Ranges that are drawn from uniformly, once an episode. Equal ends switch a quantity off.
+
+    Attributes:
+        friction: sliding friction of the feet on everything.
+        mass: factor of every link's mass and inertia, each link its own.
+        com: shift of the torso's centre of mass along x and y [m].
+        gain: factor of the position gains; armature and friction_loss: factors of theirs.
+        delay: of the actuator command [s]; rounded to physics steps, at most one control period.
+        push: size of the change of the base's planar velocity [m/s].
+        push_interval: pushes come once in every interval of this length [s]; 0 for none.
+    """
+
+    friction: Range = (0.6, 1.0)
+    mass: Range = (0.9, 1.1)
+    com: Range = (-0.01, 0.01)
+    gain: Range = (0.95, 1.05)
+    armature: Range = (0.9, 1.1)
+    friction_loss: Range = (0.8, 1.2)
+    delay: Range = (0.0, 0.008)
+    push: Range = (0.0, 0.3)
+    push_interval: float = 4.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "push_interval":
+                if not (np.isfinite(value) and value >= 0):
+                    raise InvalidInput(f"randomization.push_interval is {value}; give seconds, or 0 for no pushes")
+            elif not (len(value) == 2 and np.isfinite(value).all() and value[0] <= value[1]):
+                raise InvalidInput(f"randomization.{field.name} is {value}; give (low, high) with low <= high")
+
+    @classmethod
+    def none(cls) -> "Randomization":
+        """The nominal robot, undisturbed, on feet of friction 0.8."""
+        one, zero = (1.0, 1.0), (0.0, 0.0)
+        return cls((0.8, 0.8), one, zero, one, one, one, zero, zero, 0.0)
+
+
+def as_randomization(value: "Randomization | Mapping[str, Any] | str") -> Randomization:
+    """A `Randomization` from itself, its JSON, or one of the words `default` and `none`. Raises InvalidInput."""
+    if isinstance(value, Randomization):
+        return value
+    if isinstance(value, str):
+        if value not in ("default", "none"):
+            raise InvalidInput(f"randomization is {value!r}; valid: 'default', 'none', or an object of ranges")
+        return Randomization() if value == "default" else Randomization.none()
+    names = [field.name for field in fields(Randomization)]
+    for name in value:
+        if name not in names:
+            raise InvalidInput(f"randomization has no {name!r}; it has {', '.join(names)}")
+    return Randomization(**{n: tuple(v) if isinstance(v, (list, tuple)) else v for n, v in value.items()})
+
+
+class Randomizer:
+    """Draws and applies a `Randomization`, as a function of each episode's key. Final.
+
+    Attributes:
+        delay_steps: `(N,)` delay of the command in physics steps.
+    """
+
+    def __init__(self, simulation: Simulation, ranges: Randomization) -> None:
+        self._simulation, self._ranges = simulation, ranges
+        model, batch = simulation.model, simulation.batch
+        robot = simulation.robot.robot
+        self._bodies = [i for i in range(model.nbody) if model.body(i).name.startswith(PREFIX)]
+        self._torso = self._bodies[0]
+        self._feet = [model.geom(PREFIX + foot).id for foot in robot.feet]
+        self._dofs = simulation.robot.velocity_span
+        self._actuators = slice(0, len(robot.actuators))
+        names = ["geom_friction", "body_mass", "body_inertia", "body_ipos", "actuator_gainprm", "actuator_biasprm"]
+        names += ["dof_armature", "dof_frictionloss"]
+        self._nominal = {name: np.array(getattr(model, name)) for name in names}
+        self._fields: dict[str, Any] = {name: batch.expand(name) for name in names}
+        self.delay_steps = np.zeros(simulation.num_envs, dtype=np.int64)
+
+    def restore(self, ids: Ids, keys: Array) -> None:
+        """Write the parameters of the episodes with `keys` (k,) into the models of `ids`."""
+        ranges, nominal, into = self._ranges, self._nominal, self._fields
+        links = len(self._bodies)
+        unit = uniform(keys, _MODEL, 7 + links)
+        into["geom_friction"][np.ix_(ids, self._feet, [0])] = between(unit[:, 0], *ranges.friction)[:, None, None]
+        mass = between(unit[:, 7:], *ranges.mass)
+        into["body_mass"][np.ix_(ids, self._bodies)] = nominal["body_mass"][self._bodies] * mass
+        into["body_inertia"][np.ix_(ids, self._bodies)] = nominal["body_inertia"][self._bodies] * mass[:, :, None]
+        shift = nominal["body_ipos"][self._torso, :2] + between(unit[:, 1:3], *ranges.com)
+        into["body_ipos"][np.ix_(ids, [self._torso], [0, 1])] = shift[:, None]
+        gain = (nominal["actuator_gainprm"][self._actuators, 0]) * between(unit[:, 3:4], *ranges.gain)
+        into["actuator_gainprm"][ids, self._actuators, 0] = gain
+        into["actuator_biasprm"][ids, self._actuators, 1] = -gain
+        for name, column, limits in (("dof_armature", 4, ranges.armature), ("dof_frictionloss", 5, ranges.friction_loss)):
+            factor = between(unit[:, column : column + 1], *limits)
+            into[name][ids, self._dofs] = nominal[name][self._dofs] * factor
+        self._simulation.batch.set_const(ids)
+        physics_dt = self._simulation.control_dt / self._simulation.substeps
+        steps = np.rint(between(unit[:, 6], *ranges.delay) / physics_dt)
+        self.delay_steps[ids] = np.clip(steps, 0, self._simulation.substeps)
+
+    def push(self, keys: Array) -> None:
+        """Kick the bases of the simulations whose moment has come. Call once a control period.
+
+        Each interval has one kick, at a moment and in a direction that follow from key and interval.
+        """
+        ranges, dt = self._ranges, self._simulation.control_dt
+        if ranges.push_interval == 0.0 or ranges.push[1] == 0.0:
+            return
+        steps = self._simulation.elapsed_steps()
+        length = max(1, round(ranges.push_interval / dt))
+        unit = uniform(keys, _PUSH + steps // length, 3)
+        now = np.flatnonzero((steps % length == (unit[:, 0] * length).astype(np.int64)) & (steps > 0))
+        size, angle = between(unit[now, 1], *ranges.push), 2 * np.pi * unit[now, 2]
+        self._simulation.qvel[now, :2] += size[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def torque_limited(scene: mujoco.MjSpec, limit: float | None) -> None:
+    """Lower the force limits of the robot's actuators to `limit` [N m]; None leaves them. Raises InvalidInput."""
+    if limit is None:
+        return
+    if not (np.isfinite(limit) and limit > 0):
+        raise InvalidInput(f"torque_limit is {limit}; give a positive number of N m, or None for the robot's own")
+    for actuator in scene.actuators:
+        actuator.forcerange = [-limit, limit]

@@ -1,0 +1,180 @@
+"""Follow velocity commands on flat ground."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from barkyard.assets.robot import Calibration, Robot
+from barkyard.assets.scenes.ground import add_walker, open_ground
+from barkyard.envs.draws import between, draw_keys, uniform
+from barkyard.envs.memory import Layout
+from barkyard.envs.randomization import Randomization, Randomizer, as_randomization, torque_limited
+from barkyard.envs.simulation import Array, Ids, Simulation
+from barkyard.envs.task import Options, Part, Task
+from barkyard.envs.tasks.locomotion.quadruped import Quadruped
+
+COMMAND_LIMITS = (1.5, 0.8, 1.5)
+"""Largest forward and lateral velocity [m/s] and yaw rate [rad/s] that are asked for."""
+HOLD = 5.0
+"""A command is held this long [s]."""
+STANDING = 0.1
+"""Part of the commands that ask to stand."""
+TOLERANCE = 0.25
+"""Width of the tracking terms [m/s] and [rad/s], squared in the exponent's denominator: Playground's joystick tasks."""
+SUCCESS_ERROR = 0.3
+"""An episode succeeds if the mean error of the planar velocity is below this [m/s]."""
+_COMMAND = 2
+
+
+@dataclass(frozen=True)
+class WalkingOptions(Options):
+    """Choices of walking tasks.
+
+    Attributes:
+        randomization: `default`, `none`, or an object of ranges; see `envs.randomization.Randomization`.
+        torque_limit: of every actuator [N m]; None is the robot's own.
+    """
+
+    randomization: Randomization | str = "default"
+    torque_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "randomization", as_randomization(self.randomization))
+
+
+class QuadrupedVelocity(Task):
+    """Track a commanded planar velocity and yaw rate, given in the heading frame, while being pushed."""
+
+    robot = "barkour_vb"
+    control_dt = 0.02
+    time_limit = 20.0
+    camera = "track"
+    controller = "JOINT_TARGET"
+    refresh = False
+    options_type = WalkingOptions
+    boxes: tuple[str, ...] = ()
+
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
+        self.layout = Layout(key=1, command=3, error=1, delayed=12, **self._more_memory())
+        self.memory_size = self.layout.size
+        assert isinstance(self.options, WalkingOptions)
+        assert isinstance(self.options.randomization, Randomization)
+        self._ranges, self._torque_limit = self.options.randomization, self.options.torque_limit
+        self.watches = self._ranges.delay[1] > 0.0
+
+    def _more_memory(self) -> dict[str, int]:
+        return {}
+
+    def make_scene(self, robot: Robot, calibration: Calibration | None) -> mujoco.MjSpec:
+        """Floor and robot."""
+        scene = open_ground()
+        self._add_obstacles(scene)
+        add_walker(scene, robot, calibration)
+        torque_limited(scene, self._torque_limit)
+        return scene
+
+    def _add_obstacles(self, scene: mujoco.MjSpec) -> None:
+        del scene
+
+    def bind(self, simulation: Simulation) -> None:
+        """Take hold of the arrays."""
+        self.simulation = simulation
+        self.quadruped = Quadruped(simulation, self.boxes)
+        self.randomizer = Randomizer(simulation, self._ranges)
+        self.key = self.layout.view(simulation.memory, "key")[:, 0]
+        self.command = self.layout.view(simulation.memory, "command")
+        self._error = self.layout.view(simulation.memory, "error")[:, 0]
+        self._delayed = self.layout.view(simulation.memory, "delayed")
+        self._new_ctrl = np.zeros_like(self._delayed)
+
+    def initialise(self, ids: Ids, generators: list[np.random.Generator]) -> None:
+        """Draw the robot's parameters, its pose and the first command."""
+        self.key[ids] = draw_keys(generators)
+        self.restore(ids)
+        heading = between(uniform(self.key[ids], 0, 1)[:, 0], -np.pi, np.pi)
+        self.quadruped.stand(ids, generators, np.column_stack([np.zeros((len(ids), 3)), heading]))
+        self._start(ids)
+
+    def _start(self, ids: Ids) -> None:
+        self.command[ids] = self._draw_commands(ids, np.zeros(len(ids)))
+        self._error[ids] = 0.0
+        self._delayed[ids] = self.quadruped.home
+
+    def restore(self, ids: Ids) -> None:
+        """Write the drawn parameters into the models."""
+        self.randomizer.restore(ids, self.key[ids])
+
+    def _draw_commands(self, ids: Ids, count: Array) -> Array:
+        """`(k, 3)` the `count`-th (k,) commands of the episodes in `ids`."""
+        unit = uniform(self.key[ids], _COMMAND + 16 * count, 4)
+        command = between(unit[:, :3], -1.0, 1.0) * np.array(COMMAND_LIMITS)
+        return np.where(unit[:, 3:] < STANDING, 0.0, command)
+
+    def before_step(self) -> None:
+        """Change commands whose time is over, push, and keep the old joint targets for the delay."""
+        hold = round(HOLD / self.control_dt)
+        steps = self.simulation.elapsed_steps()
+        change = np.flatnonzero((steps % hold == 0) & (steps > 0))
+        if change.size:
+            self.command[change] = self._draw_commands(change, steps[change] // hold)
+        self.randomizer.push(self.key)
+
+    def each_substep(self, substep: int) -> None:
+        """Hand the joint targets over when their delay is over."""
+        ctrl = self.simulation.ctrl
+        if substep == 0:
+            self._new_ctrl[:] = ctrl
+        late = substep < self.randomizer.delay_steps[:, None]
+        ctrl[:] = np.where(late, self._delayed, self._new_ctrl)
+        if substep == self.simulation.substeps - 1:
+            self._delayed[:] = self._new_ctrl
+
+    def after_step(self) -> None:
+        """Add up the tracking error."""
+        self._error += np.linalg.norm(self.tracking_error()[:, :2], axis=1)
+
+    def tracking_error(self) -> Array:
+        """`(N, 3)` command less the velocity in the heading frame [m/s, m/s, rad/s]."""
+        return self.command - self.quadruped.heading_velocity()
+
+    def parts(self) -> Mapping[str, Part]:
+        """The robot's senses and the command in the heading frame [m/s, m/s, rad/s]."""
+        high = COMMAND_LIMITS
+        return {**self.quadruped.parts(), "command": Part(3, tuple(-value for value in high), high)}
+
+    def observe(self) -> Mapping[str, Array]:
+        """Values of `parts`."""
+        return {**self.quadruped.observe(), "command": self.command}
+
+    def terms(self) -> Mapping[str, Array]:
+        """`linear` and `angular` tracking, `steady` (no vertical speed, roll or pitch rate), `upright`."""
+        error, quadruped = self.tracking_error(), self.quadruped
+        shake = self.simulation.qvel[:, 2] ** 2 + 0.05 * (quadruped.angular_velocity()[:, :2] ** 2).sum(axis=1)
+        return {
+            "linear": np.exp(-(error[:, :2] ** 2).sum(axis=1) / TOLERANCE),
+            "angular": np.exp(-(error[:, 2] ** 2) / TOLERANCE),
+            "steady": np.exp(-shake),
+            "upright": np.clip(quadruped.up()[:, 2], 0.0, 1.0),
+        }
+
+    def dense_reward(self, terms: Mapping[str, Array]) -> Array:
+        """(linear + angular / 2) / 1.5, times steadiness and uprightness."""
+        return (terms["linear"] + 0.5 * terms["angular"]) / 1.5 * terms["steady"] * terms["upright"]
+
+    def success(self, terms: Mapping[str, Array]) -> NDArray[np.bool_]:
+        """The time is over, the robot has not fallen, and its mean velocity error is small."""
+        steps = self.simulation.elapsed_steps()
+        over = steps >= round(self.time_limit / self.control_dt)
+        return over & (self._error < SUCCESS_ERROR * steps) & ~self.failure(terms)
+
+    def failure(self, terms: Mapping[str, Array]) -> NDArray[np.bool_]:
+        """The robot has fallen."""
+        return self.quadruped.fallen()
+
+    def metrics(self, terms: Mapping[str, Array]) -> Mapping[str, Array]:
+        """The terms, and the mean error of the planar velocity so far [m/s]."""
+        return {**terms, "mean_velocity_error": self._error / np.maximum(self.simulation.elapsed_steps(), 1)}

@@ -1,0 +1,1 @@
+"""Experts of quadrupeds: a gait generator, skills trained with PPO, and the navigation that switches them."""
