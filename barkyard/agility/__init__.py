@@ -1,5 +1,6 @@
 """The Barkour course as geometry, the tracker that follows runs over it, and the score."""
 
+from barkyard.agility.course_file import course_from_json, course_to_json, load_course, save_course
 from barkyard.agility.kernels import FIRST_GATES, GATE_COUNTS, NUM_GATES, OBSTACLES
 from barkyard.agility.layout import (
     GATE_OBSTACLES,
@@ -63,15 +64,19 @@ __all__ = [
     "advance",
     "begin",
     "completed",
+    "course_from_json",
+    "course_to_json",
     "fault_times",
     "faults",
     "finished",
     "follow",
     "gate_times",
+    "load_course",
     "new_state",
     "next_gate",
     "reached_end",
     "run_time",
+    "save_course",
     "score_trajectory",
     "scores",
     "stack",

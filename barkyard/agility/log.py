@@ -59,13 +59,11 @@ class Trajectory:
     def __post_init__(self) -> None:
         """Raises InvalidInput naming array and row (from 1) where a value cannot be."""
         for name, array in self.arrays().items():
-            _check_array(name, array, len(self.time))
+            _check_array(name, array, self.time.size)
         back = np.flatnonzero(np.diff(self.time) < 0.0)
         if len(back):
             row = int(back[0]) + 1
-            raise InvalidInput(
-                f"time, row {row + 1}: {self.time[row]} s after {self.time[row - 1]} s; time never falls"
-            )
+            raise InvalidInput(f"time, row {row + 1}: {self.time[row]} after {self.time[row - 1]}; time must not fall")
 
     @property
     def has_height(self) -> bool:
@@ -154,10 +152,12 @@ def _check_array(name: str, array: NDArray[Any], samples: int) -> None:
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
+        with path.open("rb") as stream:  # opened here because numpy leaves a damaged file open
+            loaded = np.load(stream, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
                 raise ValueError("it holds one array, not arrays by name")
-            found = {name: file[name] for name in COLUMNS if name in file}
+            with loaded:
+                found = {name: loaded[name] for name in COLUMNS if name in loaded}
     except (ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as problem:
         raise InvalidInput(f"the file is damaged, or not an NPZ file of plain numbers: {problem}") from None
     for name in REQUIRED:

@@ -87,8 +87,9 @@ class Score:
     not_judged: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
+        """As plain JSON values; the value is called `score`."""
+        facts = asdict(self)
+        return {"score": facts.pop("value"), **facts}
 
 
 def scores(state: Array, rule: Rule = "script") -> Array:

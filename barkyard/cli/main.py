@@ -13,6 +13,7 @@ from barkyard.cli.evaluate import evaluate
 from barkyard.cli.inspect import inspect
 from barkyard.cli.replay import replay
 from barkyard.cli.report import report
+from barkyard.cli.score import score
 from barkyard.cli.terminal import print_note
 from barkyard.cli.train import train
 from barkyard.errors import BarkyardError, InvalidInput
@@ -26,6 +27,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "replay": replay,
     "inspect": inspect,
     "report": report,
+    "score": score,
 }
 
 FAILED: Final = 1

@@ -1,5 +1,6 @@
 """Runs over the course, made by hand."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.agility import Course, Trajectory
-from barkyard.agility.kernels import APEX_GATE, FIRST_GATES
+from barkyard.agility.kernels import APEX_GATE
 
 Array = NDArray[np.float64]
 
@@ -42,11 +43,11 @@ def waypoints(course: Course) -> Array:
     return np.hstack([course.gates.mean(axis=1), height])
 
 
-def sampled(points: Array | Sequence[Sequence[float]]) -> Array:
+def sampled(points: Array | Sequence[Array | Sequence[float]]) -> Array:
     """Positions (T, 3) at most SPACING apart along the straight lines between points (K, 3), the points among them."""
     corners = np.asarray(points, dtype=np.float64)
     pieces = [corners[:1]]
-    for start, end in zip(corners[:-1], corners[1:], strict=True):
+    for start, end in itertools.pairwise(corners):
         count = max(math.ceil(float(np.linalg.norm(end - start)) / SPACING), 1)
         pieces.append(start + (end - start) * np.linspace(0.0, 1.0, count + 1)[1:, None])
     return np.concatenate(pieces)

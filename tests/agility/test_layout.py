@@ -58,6 +58,7 @@ def test_a_moved_course_has_moved_gates(angle: float) -> None:
             assert isinstance(there, Circle) and there.radius == shape.radius
             np.testing.assert_allclose(there.centre, turned(np.array(shape.centre), angle, offset), atol=1e-12)
         else:
+            assert not isinstance(there, Circle)
             np.testing.assert_allclose(there, turned(shape, angle, offset), atol=1e-12)
 
 
@@ -67,7 +68,9 @@ def test_gates_move_with_their_obstacle_alone(name: str) -> None:
     x, y = obstacle.centre
     course = replace(COURSE, **{name: replace(obstacle, centre=(x + 0.3, y - 0.2))})
     moved = np.array(GATE_OBSTACLES) == OBSTACLES.index(name)
-    np.testing.assert_allclose((course.gates - COURSE.gates)[moved], np.full((moved.sum(), 2, 2), [0.3, -0.2]), atol=1e-12)
+    np.testing.assert_allclose(
+        (course.gates - COURSE.gates)[moved], np.full((moved.sum(), 2, 2), [0.3, -0.2]), atol=1e-12
+    )
     assert np.array_equal(course.gates[~moved], COURSE.gates[~moved])
     spun = replace(COURSE, **{name: replace(obstacle, heading=obstacle.heading + math.pi)})
     np.testing.assert_allclose(spun.directions[moved], -COURSE.directions[moved], atol=1e-12)

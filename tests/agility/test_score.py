@@ -34,7 +34,7 @@ def touched(run: Trajectory) -> Trajectory:
 
 
 def test_allotted_times() -> None:
-    assert ALLOTTED_TIMES == pytest.approx((0.592, 3.550, 3.550, 2.367, 0.592), abs=5e-4)
+    assert list(ALLOTTED_TIMES) == pytest.approx([0.592, 3.550, 3.550, 2.367, 0.592], abs=5e-4)
     assert sum(ALLOTTED_TIMES) == pytest.approx(10.65, abs=1e-3)
 
 
@@ -77,7 +77,6 @@ def ending(run: Trajectory, samples: int) -> Trajectory:
 
 def test_a_run_that_never_reaches_the_end_table() -> None:
     run = run_over(COURSE)
-    short = ending(run, int(np.argmax(run.base_pos[:, 0] > 3.75) + np.sum(run.time < 6.0)))
     short = ending(run, int(np.flatnonzero((run.base_pos[:, 0] < 3.9) & (run.base_pos[:, 1] < -4.3))[-1]))
     result = score_trajectory(short)
     assert list(result.completed.values()) == [True, True, True, True, False]
@@ -88,7 +87,7 @@ def test_a_run_that_never_reaches_the_end_table() -> None:
 
 def test_a_stay_too_short() -> None:
     run = run_over(COURSE, stay=4.9)
-    script, paper = (score_trajectory(run, rule=rule) for rule in ("script", "paper"))  # type: ignore[arg-type]
+    script, paper = (score_trajectory(run, rule=rule) for rule in ("script", "paper"))
     assert script.value == pytest.approx(1.0 - 0.5 - 0.1) and not script.completed["end_table"]
     assert paper.value == 1.0 and paper.completed["end_table"]
     assert script.reached_end and not script.stayed
@@ -174,7 +173,7 @@ WILD = {"seed": st.integers(0, 2**32 - 1), "rough": st.floats(0.0, 1.0), "skip":
 def test_scores_are_numbers_of_at_most_one(seed: int, rough: float, skip: float) -> None:
     run = wild_run(seed, rough, skip)
     for mode in MODES:
-        script, paper = (score_trajectory(run, COURSE, rule, mode).value for rule in ("script", "paper"))  # type: ignore[arg-type]
+        script, paper = (score_trajectory(run, COURSE, rule, mode).value for rule in ("script", "paper"))
         assert math.isfinite(script) and script <= 1.0
         assert 0.0 <= paper <= 1.0
 
@@ -196,21 +195,14 @@ def test_more_contact_never_raises_a_score(seed: int, rough: float, skip: float,
 @given(**WILD, slower=st.floats(1.0, 3.0))
 def test_more_time_never_raises_a_score(seed: int, rough: float, skip: float, slower: float) -> None:
     run = wild_run(seed, rough, skip)
-    late = run.time >= run.time[-1] - 5.2  # the stay keeps its length
-    stretched = np.where(late, run.time, run.time)
-    stretched = run.time * slower
+    late = replace(run, time=run.time * slower)
     for mode in MODES:
-        before = score_trajectory(run, COURSE, "paper", mode)
-        after = score_trajectory(replace(run, time=stretched), COURSE, "paper", mode)
-        assert after.value <= before.value + 1e-12
-    assert late.any()
+        assert score_trajectory(late, COURSE, "paper", mode).value <= score_trajectory(run, COURSE, "paper", mode).value
 
 
 @LAWS
 @given(**WILD, angle=st.floats(-math.pi, math.pi), x=st.floats(-10, 10), y=st.floats(-10, 10))
-def test_a_moved_frame_changes_nothing(
-    seed: int, rough: float, skip: float, angle: float, x: float, y: float
-) -> None:
+def test_a_moved_frame_changes_nothing(seed: int, rough: float, skip: float, angle: float, x: float, y: float) -> None:
     run = wild_run(seed, rough, skip)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     there = run.base_pos.copy()

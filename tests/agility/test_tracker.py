@@ -200,10 +200,16 @@ def test_the_ridge_is_the_height_to_climb(below: float) -> None:
 def test_another_order_moves_with_the_course() -> None:
     course = replace(COURSE, order=("start_table", "broad_jump", "weave_poles", "a_frame", "end_table"))
     points = waypoints(course)
-    middle = [[0.8, -0.4, STANDING], [0.8, -4.5, STANDING], *points[10:12], [3.9, -3.9, STANDING], [4.8, -3.0, STANDING]]
+    middle = [
+        [0.8, -0.4, STANDING],
+        [0.8, -4.5, STANDING],
+        *points[10:12],
+        [3.9, -3.9, STANDING],
+        [4.8, -3.0, STANDING],
+    ]
     middle += [[4.8, 0.3, STANDING], [1.5, 0.3, STANDING], *points[1:10], [0.7, -5.3, STANDING], [3.9, -5.3, STANDING]]
     run = run_over(course, middle)
-    run = replace(run, foot_contact=run.foot_contact & (np.abs(run.base_pos[:, 0] - 2.75) > 0.2)[:, None])  # type: ignore[operator]
+    run = replace(run, foot_contact=run.foot_contact & (np.abs(run.base_pos[:, 0] - 2.75) > 0.2)[:, None])
     assert lost(score_trajectory(run, course)) == []
     assert lost(score_trajectory(run, COURSE)) == ["weave_poles", "a_frame"]
 
@@ -291,7 +297,9 @@ def random_runs(count: int, seed: int) -> list[tuple[Course, Trajectory]]:
         run = run_over(course, seconds=float(generator.uniform(5, 30)))
         noise = np.cumsum(generator.normal(0.0, generator.choice([0.0, 0.01]), run.base_pos.shape), axis=0)
         contacts = generator.random((2, len(run.time))) < 2e-4
-        runs.append((course, replace(run, base_pos=run.base_pos + noise, board_contact=contacts[0], pole_contact=contacts[1])))
+        runs.append(
+            (course, replace(run, base_pos=run.base_pos + noise, board_contact=contacts[0], pole_contact=contacts[1]))
+        )
     return runs
 
 
@@ -318,7 +326,7 @@ def test_runs_in_a_batch_equal_each_run_alone(mode: Mode) -> None:
 def test_what_counts_strictly_counts_as_published() -> None:
     fewer = 0
     for course, run in random_runs(60, seed=6):
-        strict, published = (score_trajectory(run, course, mode=mode) for mode in ("strict", "published"))  # type: ignore[arg-type]
+        strict, published = (score_trajectory(run, course, mode=mode) for mode in ("strict", "published"))
         for name in OBSTACLES:
             assert published.completed[name] or not strict.completed[name]
             fewer += published.completed[name] and not strict.completed[name]
