@@ -173,8 +173,6 @@ def _count(state: Array, index: int, obstacle: int) -> None:
         state[_NOT_CLIMBED] = NEVER
     elif index == LANDING_GATE:
         state[_BESIDE] = state[_ON_FOOT] = NEVER
-    elif obstacle == JUMP:
-        state[STATE.BESIDE] = state[STATE.FLOWN] = 0.0
 
 
 @_compiled
@@ -245,7 +243,7 @@ def _follow_board(state: Array, geometry: Array, x0: float, y0: float, x1: float
     left = v1 + slope * (min(max(u1, -half_length), half_length) - u1)
     if max(abs(entered), abs(left)) > half_width:
         state[STATE.BESIDE] = 1.0
-    if airborne and u1 <= half_length and abs(v1) <= half_width:
+    if airborne and u1 <= half_length:
         state[STATE.FLOWN] = 1.0
 
 

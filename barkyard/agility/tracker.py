@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from barkyard.agility.kernels import (
     BOARD_TOUCHED,
+    FIRST_GATES,
     GATE_COUNTS,
     JUMP,
     NEVER,
+    OBSTACLES,
     POLE_TOUCHED,
     PUBLISHED,
     STATE,
@@ -63,26 +65,46 @@ def new_state(num_runs: int, mode: Mode = "strict") -> Array:
     return state
 
 
-def begin(state: Array, ids: Any, mode: Mode = "strict") -> None:
+def begin(state: Array, ids: Any, mode: Mode = "strict", first: str = OBSTACLES[0]) -> None:
     """Starts runs anew.
 
     Args:
         state: (N, STATE_SIZE), changed in place.
         ids: which rows: indices, mask or slice.
         mode: one of `MODES`; it stays with the state.
+        first: the obstacle in front of which the runs start; those before it in `OBSTACLES` count as done. The clock
+            then runs from the start.
 
     Raises:
-        InvalidInput: there is no such mode, or the state has another width.
+        InvalidInput: there is no such mode or obstacle, or the state has another width.
     """
+    if first not in OBSTACLES:
+        raise InvalidInput(f"first is {first!r}; valid: {', '.join(OBSTACLES)}")
     if mode not in _CODES:
         raise InvalidInput(f"mode is {mode!r}; valid: {', '.join(MODES)}")
     if state.shape[-1] != STATE.SIZE:
         raise InvalidInput(f"state has {state.shape[-1]} numbers a run; give {STATE.SIZE}")
     fresh = np.full(STATE.SIZE, NEVER)
     fresh[STATE.MODE] = _CODES[mode]
-    fresh[[STATE.NOW, STATE.STAYED, STATE.NEXT_GATE, STATE.BESIDE, STATE.FLOWN]] = 0.0
+    fresh[[STATE.NOW, STATE.STAYED, STATE.BESIDE, STATE.FLOWN]] = 0.0
     fresh[STATE.PROGRESS : STATE.CROSSED] = 0.0
+    done = OBSTACLES.index(first)
+    fresh[STATE.PROGRESS : STATE.PROGRESS + done] = GATE_COUNTS[:done]
+    fresh[STATE.NEXT_GATE] = FIRST_GATES[done]
     state[ids] = fresh
+
+
+def grant(state: Array, ids: Any, obstacle: int) -> None:
+    """Counts an obstacle's gates as crossed at the start, for runs that begin behind it.
+
+    Args:
+        state: (N, STATE_SIZE), begun; changed in place.
+        ids: which rows: indices, mask or slice.
+        obstacle: index into `OBSTACLES`; grant them in their order.
+    """
+    state[ids, STATE.PROGRESS + obstacle] = GATE_COUNTS[obstacle]
+    state[ids, STATE.STARTED] = 0.0
+    state[ids, STATE.NEXT_GATE] = FIRST_GATES[obstacle] + GATE_COUNTS[obstacle]
 
 
 def completed(state: Array, dwell: bool = True) -> Flags:

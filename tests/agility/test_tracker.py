@@ -30,6 +30,7 @@ from barkyard.agility import (
     stack,
     stayed,
 )
+from barkyard.agility.kernels import STATE
 from barkyard.agility.tracker import Mode
 from barkyard.errors import InvalidInput
 from tests.agility.runs import RATE, STANDING, loopholes, run_over, sampled, waypoints
@@ -105,7 +106,7 @@ def test_a_touched_board_loses_the_jump_alone(mode: Mode) -> None:
         ((1.37, -0.3), (1.379, -0.3), False),  # 0.021 m before it
         ((1.37, 0.0), (1.4, 0.019), True),  # 0.019 m beyond its end
         ((1.37, 0.0), (1.4, 0.021), False),
-        ((1.37, -0.3), (1.409, -0.3), True),  # moved 0.039 m and came near
+        ((1.346, -0.3), (1.385, -0.3), True),  # moved 0.039 m and came near
         ((1.37, -0.3), (1.42, -0.3), True),  # moved 0.05 m and met it
         ((1.38, 0.01), (1.42, 0.01), False),  # moved 0.04 m and passed its end, though within 0.02 m
         ((1.30, -0.3), (1.385, -0.3), False),  # moved 0.085 m and stopped short, though within 0.02 m
@@ -175,15 +176,49 @@ def test_the_board_is_as_wide_as_it_is(lateral: float) -> None:
     assert lost(score_trajectory(run_over(COURSE, passing))) == (["broad_jump"] if lateral > 0.5 else [])
 
 
-def test_a_fast_sample_beside_a_corner_of_the_board_is_seen() -> None:
-    """From (2.3, -4.1) to (3.2, -3.9) the base is 0.511 m off the middle where it leaves the board's length."""
+@pytest.mark.parametrize(
+    ("before", "after", "beside"),
+    [
+        ((2.3, -4.1), (3.2, -3.9), True),  # 0.556 m off the middle where it leaves the board's length
+        ((2.4, -4.1), (3.6, -3.94), False),  # 0.48 m there
+        ((2.2, -3.8), (2.9, -4.2), True),  # 0.529 m off the middle where it enters the length
+        ((1.9, -3.8), (2.9, -4.2), False),  # 0.46 m there
+        ((1.8, -3.8), (2.49, -3.8), False),  # not there yet
+        ((3.01, -3.9), (3.2, -3.9), False),  # past it
+        ((2.6, -3.9), (2.6, -3.9), True),  # standing beside it
+    ],
+)
+def test_the_board_is_left_where_a_motion_leaves_it(
+    before: tuple[float, float], after: tuple[float, float], beside: bool
+) -> None:
     state = new_state(1)
-    walk(state, waypoints(COURSE)[:10])
     step(state, (1.6, -4.5), (1.75, -4.5))
-    step(state, (2.3, -4.1), (3.2, -3.9), flying=YES)
-    step(state, (3.65, -4.5), (3.75, -4.5), flying=YES)
-    assert gate_times(state)[0, 10] >= 0.0 and gate_times(state)[0, 11] < 0.0
-    assert faults(state)[0, FAULTS.index("board_passed_beside")]
+    step(state, before, after)
+    assert state[0, STATE.BESIDE] == beside
+
+
+@pytest.mark.parametrize(("start", "end", "counts"), [(2.6, 2.7, True), (2.0, 2.45, False), (3.05, 3.6, False)])
+def test_the_flight_must_be_over_the_board(start: float, end: float, counts: bool) -> None:
+    run = run_over(COURSE, feet=True)
+    x, y = run.base_pos[:, 0], run.base_pos[:, 1]
+    flying = (y < -4.4) & (x > start) & (x < end)
+    assert flying.any()
+    result = score_trajectory(replace(run, foot_contact=np.repeat(~flying[:, None], 4, axis=1)))
+    assert result.completed["broad_jump"] == counts
+
+
+def test_a_second_try_over_the_a_frame_counts() -> None:
+    way = waypoints(COURSE)[1:12]
+    low = way[7] - [0.0, 0.0, COURSE.a_frame.apex_height]
+    result = score_trajectory(run_over(COURSE, [*way[:7], low, low + 0.5 * (way[8] - low), low, way[6], *way[7:]]))
+    assert lost(result) == [] and result.faults == ()
+
+
+def test_reaching_the_end_table_closes_the_rest() -> None:
+    state = new_state(1)
+    step(state, (4.5, -3.9), (4.5, -4.2), 3.0)
+    assert next_gate(state).tolist() == [12]
+    assert fault_times(state)[0, FAULTS.index("obstacle_skipped")] == 3.0
 
 
 @pytest.mark.parametrize("below", [0.01, -0.01])
@@ -281,7 +316,23 @@ def test_begin_starts_only_the_named_runs() -> None:
     assert np.array_equal(state[:1], new_state(1)) and (state[2] == 7.0).all()
 
 
+@pytest.mark.parametrize("first", OBSTACLES)
+def test_a_run_may_start_before_any_obstacle(first: str) -> None:
+    position = OBSTACLES.index(first)
+    state = new_state(1)
+    begin(state, slice(None), first=first)
+    gate = GATE_OBSTACLES.index(position)
+    assert next_gate(state).tolist() == [gate]
+    assert completed(state)[0].tolist() == [i < position for i in range(5)]
+    middle = waypoints(COURSE)[gate]
+    step(state, tuple(middle[:2] - 0.03 * COURSE.directions[gate]), tuple(middle), 2.0)
+    assert gate_times(state)[0, gate] == 2.0 and next_gate(state).tolist() == [gate + 1]
+    assert not faults(state).any() and run_time(state).tolist() == [0.0 if position == 0 else 2.0]
+
+
 def test_bad_modes_and_states_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="first is 'see_saw'; valid: start_table"):
+        begin(new_state(1), slice(None), first="see_saw")
     with pytest.raises(InvalidInput, match="mode is 'lenient'; valid: strict, published"):
         new_state(1, "lenient")  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match=f"give {STATE_SIZE}"):
