@@ -13,6 +13,7 @@ from barkyard.agility import (
     STATE_SIZE,
     Course,
     Score,
+    Table,
     Trajectory,
     advance,
     begin,
@@ -207,6 +208,14 @@ def test_the_flight_must_be_over_the_board(start: float, end: float, counts: boo
     assert result.completed["broad_jump"] == counts
 
 
+@pytest.mark.parametrize(("x", "flown"), [(2.99, True), (3.01, False)])
+def test_a_flight_seen_first_beyond_the_board_does_not_count(x: float, flown: bool) -> None:
+    state = new_state(1)
+    step(state, (1.6, -4.5), (1.75, -4.5))
+    step(state, (2.9, -4.5), (x, -4.5), flying=YES)
+    assert state[0, STATE.FLOWN] == flown
+
+
 def test_a_second_try_over_the_a_frame_counts() -> None:
     way = waypoints(COURSE)[1:12]
     low = way[7] - [0.0, 0.0, COURSE.a_frame.apex_height]
@@ -274,6 +283,16 @@ def test_the_stay_on_the_end_table(mode: Mode) -> None:
     state = end_table_run([(-0.2, 1.0), (0.56, 1.0), (-0.2, 6.0)], mode)
     assert finished(state)[0] and not stayed(state)[0] and not completed(state)[0, -1]
     assert faults(state)[0, FAULTS.index("end_table_left")]
+
+
+@pytest.mark.parametrize(("along", "aside", "reached"), [(0.9, 0.0, True), (0.0, 0.35, False), (1.1, 0.0, False)])
+def test_the_end_table_has_its_own_shape_and_heading(along: float, aside: float, reached: bool) -> None:
+    """A table of 2 m by 0.6 m whose length lies along y."""
+    course = replace(COURSE, end_table=Table((4.5, -4.5), heading=np.pi / 2, length=2.0, width=0.6))
+    state = new_state(1)
+    place = np.array([[4.5 + aside, -4.5 + along, STANDING]])
+    advance(state, *course.arrays(), place, place, np.zeros(1), NO, NO, NO)
+    assert reached_end(state)[0] == reached
 
 
 def test_the_end_gate_counts_strictly() -> None:
