@@ -94,19 +94,6 @@ def begin(state: Array, ids: Any, mode: Mode = "strict", first: str = OBSTACLES[
     state[ids] = fresh
 
 
-def grant(state: Array, ids: Any, obstacle: int) -> None:
-    """Counts an obstacle's gates as crossed at the start, for runs that begin behind it.
-
-    Args:
-        state: (N, STATE_SIZE), begun; changed in place.
-        ids: which rows: indices, mask or slice.
-        obstacle: index into `OBSTACLES`; grant them in their order.
-    """
-    state[ids, STATE.PROGRESS + obstacle] = GATE_COUNTS[obstacle]
-    state[ids, STATE.STARTED] = 0.0
-    state[ids, STATE.NEXT_GATE] = FIRST_GATES[obstacle] + GATE_COUNTS[obstacle]
-
-
 def completed(state: Array, dwell: bool = True) -> Flags:
     """(N, 5) which of `OBSTACLES` count.
 

@@ -40,14 +40,44 @@ _ENTRIES = (
     EnvironmentEntry(
         "barkyard/QuadrupedVelocity-v0",
         "barkyard.envs.tasks.locomotion.velocity:QuadrupedVelocity",
-        "barkyard.experts.locomotion:walking_expert",
+        "barkyard.experts.locomotion.actors:walking_expert",
         "a quadruped follows velocity commands on flat ground",
     ),
     EnvironmentEntry(
         "barkyard/QuadrupedRough-v0",
         "barkyard.envs.tasks.locomotion.rough:QuadrupedRough",
-        "barkyard.experts.locomotion:walking_expert",
+        "barkyard.experts.locomotion.actors:walking_expert",
         "a quadruped follows velocity commands over slopes, steps, boxes and gaps",
+    ),
+    EnvironmentEntry(
+        "barkyard/WeavePoles-v0",
+        "barkyard.envs.tasks.agility.weave_poles:WeavePoles",
+        "barkyard.experts.locomotion.actors:course_expert",
+        "a quadruped weaves through five poles",
+    ),
+    EnvironmentEntry(
+        "barkyard/AFrame-v0",
+        "barkyard.envs.tasks.agility.a_frame:AFrame",
+        "barkyard.experts.locomotion.actors:course_expert",
+        "a quadruped climbs over an A-frame",
+    ),
+    EnvironmentEntry(
+        "barkyard/BroadJump-v0",
+        "barkyard.envs.tasks.agility.broad_jump:BroadJump",
+        "barkyard.experts.locomotion.actors:course_expert",
+        "a quadruped jumps over a board",
+    ),
+    EnvironmentEntry(
+        "barkyard/PauseTable-v0",
+        "barkyard.envs.tasks.agility.pause_table:PauseTable",
+        "barkyard.experts.locomotion.actors:course_expert",
+        "a quadruped steps onto a table and stays",
+    ),
+    EnvironmentEntry(
+        "barkyard/AgilityCourse-v0",
+        "barkyard.envs.tasks.agility.course:AgilityCourse",
+        "barkyard.experts.locomotion.actors:course_expert",
+        "a quadruped runs the whole agility course",
     ),
 )
 

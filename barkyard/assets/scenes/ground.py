@@ -3,7 +3,7 @@
 import mujoco
 
 from barkyard.assets.robot import PREFIX, Calibration, Robot
-from barkyard.assets.robots.barkour.model import GROUND, OBSTACLE
+from barkyard.assets.robots.barkour.model import FOOT_FRICTION, GROUND, OBSTACLE
 
 PHYSICS_DT = 0.004
 """Physics time step [s]."""
@@ -56,12 +56,23 @@ def add_contact_sensor(scene: mujoco.MjSpec, name: str, kind: mujoco.mjtObj, ele
     )
 
 
+COATED_FRICTION = 0.9
+"""Least sliding friction of a foot on a non-slip coat: a choice. Without it 31 degrees are the most that feet of
+friction 0.6 could stand on."""
+
+
 def add_movable(
-    scene: mujoco.MjSpec, name: str, kind: mujoco.mjtGeom, size: tuple[float, ...], material: str
+    scene: mujoco.MjSpec, name: str, kind: mujoco.mjtGeom, size: tuple[float, ...], material: str, coated: bool = False
 ) -> None:
-    """An obstacle that stands where the state says (a mocap body), below the floor until it is placed."""
+    """An obstacle that stands where the state says (a mocap body), below the floor until it is placed.
+
+    A `coated` one has the feet's contact priority, so the larger of both frictions holds; else the feet's alone does.
+    """
     body = scene.worldbody.add_body(name=name, mocap=True, pos=[0, 0, -10])
-    body.add_geom(name=name, type=kind, size=size, contype=OBSTACLE, conaffinity=0, group=1, material=material)
+    geom = body.add_geom(name=name, type=kind, size=size, contype=OBSTACLE, conaffinity=0, group=1, material=material)
+    if coated:
+        geom.priority, geom.friction = 1, [COATED_FRICTION, *FOOT_FRICTION[1:]]
+        geom.solmix = 1e-6
 
 
 def _add_looks(scene: mujoco.MjSpec) -> None:

@@ -3,17 +3,23 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from barkyard.agility.kernels import GEOMETRY
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.simulation import Array, Ids
+from barkyard.envs.tasks.agility.obstacles import AgilityTask
 from barkyard.envs.tasks.locomotion.rough import QuadrupedRough
 from barkyard.envs.tasks.locomotion.velocity import QuadrupedVelocity
+from barkyard.experts.locomotion import jumping
+from barkyard.experts.locomotion.navigation import HEADING_GAIN
 from barkyard.experts.locomotion.network import Floats
 from barkyard.experts.locomotion.ppo import Lesson
 from barkyard.experts.locomotion.walking import GAIT_FREQUENCY, OBSERVATION_SIZE, Walk, WalkReward
+from barkyard.rotation import wrap_angle
 
-
-LEVEL_STEP = 0.1
+LEVEL_STEP = 0.15
 """How far an environment's level rises after a good episode and falls after a fall."""
+EPISODE = 10.0
+"""Longest episode of a walking lesson [s]."""
 GOOD_ERROR = 0.5
 """Mean velocity error of a good episode [m/s]."""
 
@@ -23,9 +29,10 @@ class WalkLesson(Lesson):
 
     observation_size = OBSERVATION_SIZE
 
-    def __init__(self, env: RobotVectorEnv) -> None:
+    def __init__(self, env: RobotVectorEnv, seed: int) -> None:
         task = env.task
         assert isinstance(task, QuadrupedVelocity)
+        self._generator = np.random.default_rng(seed)
         self.env, self.task = env, task
         self.walk, self._reward = Walk(task.quadruped), WalkReward(task.quadruped)
         self._sums: dict[str, list[float]] = {}
@@ -33,20 +40,25 @@ class WalkLesson(Lesson):
         self._age = np.zeros(env.num_envs, dtype=np.int64)
         self._error = np.zeros(env.num_envs)
         if isinstance(task, QuadrupedRough):
-            task.next_level[:] = np.linspace(0.0, 0.3, env.num_envs)
+            task.next_level[:] = self._generator.uniform(0.0, 1.0, env.num_envs)
 
     def finish(self, ids: Ids, failed: NDArray[np.bool_]) -> None:
         """Set the level of the coming episodes."""
         if isinstance(self.task, QuadrupedRough):
             good = self._error[ids] < GOOD_ERROR * np.maximum(self._age[ids], 1)
             level = self.task.next_level[ids] + LEVEL_STEP * np.where(failed, -1.0, good)
-            self.task.next_level[ids] = np.where(level > 1.0, level % 1.0, np.maximum(level, 0.0))
+            anywhere = self._generator.uniform(0.0, 1.0, len(ids))
+            self.task.next_level[ids] = np.where(level > 1.0, anywhere, np.maximum(level, 0.0))
 
     def begin(self, ids: Ids) -> None:
         """Episodes begin."""
         self._reward.begin(ids)
         self._ages += self._age[ids].tolist()
         self._age[ids], self._error[ids] = 0, 0.0
+
+    def expired(self) -> NDArray[np.bool_]:
+        """After `EPISODE`."""
+        return self._age * self.env.control_dt >= EPISODE
 
     def phase(self) -> Array:
         """`(N,)` of the trot clock."""
@@ -80,4 +92,129 @@ class WalkLesson(Lesson):
         ages = [age for age in self._ages if age > 0]
         means["length"] = float(np.mean(ages)) * self.env.control_dt if ages else 0.0
         self._sums, self._ages = {}, []
+        return means
+
+
+INSIDE, ASTRAY = 0.35, 0.8
+"""Lateral distance from the board's axis that still counts as over it, and that ends an episode [m]."""
+RESTARTS = 0.5
+"""Part of the passed boards after which a robot starts again from rest."""
+
+
+class SlopeLesson(WalkLesson):
+    """Go straight over ridges of the task's slopes. Final."""
+
+    def begin(self, ids: Ids) -> None:
+        """Draw which way to go, and how fast [m/s]."""
+        super().begin(ids)
+        if not hasattr(self, "_way"):
+            self._way, self._speed = np.zeros((2, self.env.num_envs))
+        self._way[ids] = np.where(self._generator.uniform(size=len(ids)) < 0.5, 0.0, np.pi)
+        self._way[ids] += self._generator.uniform(-0.3, 0.3, len(ids))
+        self._speed[ids] = self._generator.uniform(0.4, 1.2, len(ids))
+
+    def observe(self) -> Floats:
+        """Keep to the way."""
+        error = wrap_angle(self._way - self.task.quadruped.heading())
+        turn = np.clip(HEADING_GAIN * error, -1.5, 1.5)
+        forward = self._speed * np.clip(np.cos(error), 0.0, 1.0)
+        self.task.command[:] = np.stack([forward, self._speed * np.sin(error) * 0.5, turn], axis=1)
+        return super().observe()
+
+
+class JumpLesson(Lesson):
+    """Bound along a line and clear one board after another. Final.
+
+    Speed and the cost of touching grow with the part of the lesson that has passed, `done` in [0, 1].
+    """
+
+    observation_size = jumping.OBSERVATION_SIZE
+
+    def __init__(self, env: RobotVectorEnv, seed: int) -> None:
+        task = env.task
+        assert isinstance(task, AgilityTask)
+        self.env, self.task, self.robot = env, task, task.quadruped
+        self.jump, self._reward = jumping.Jump(task.quadruped), jumping.JumpReward(task.quadruped)
+        self.done = 0.0
+        self._generator = np.random.default_rng(seed)
+        count = env.num_envs
+        self.phase, self.speed = np.zeros(count), np.ones(count)
+        self._touched, self._flown = np.zeros((2, count), dtype=bool)
+        self._sums: dict[str, list[float]] = {}
+        self._passed, self._cleared, self._flew, self._falls = 0, 0, 0, 0
+
+    def board(self) -> Array:
+        """`(N, 5)` the boards as `jumping.approach` takes them."""
+        return self.task.geometry[:, GEOMETRY.BOARD_FRAME : GEOMETRY.BOARD_HALF_LENGTH + 1]
+
+    def finish(self, ids: Ids, failed: NDArray[np.bool_]) -> None:
+        """Count falls."""
+        self._falls += int(failed.sum())
+
+    def begin(self, ids: Ids) -> None:
+        """Episodes begin."""
+        self._reward.begin(ids)
+        self._touched[ids] = self._flown[ids] = False
+        self.phase[ids] = self._generator.uniform(0.0, 1.0, len(ids))
+        low, high = (0.3, 0.9) if self.done < 0.1 else (1.3, 1.7)
+        ramp = min(1.0, self.done / 0.2)
+        self.speed[ids] = self._generator.uniform(0.3 + ramp * (low - 0.3), 0.6 + ramp * (high - 0.6), len(ids))
+
+    def observe(self) -> Floats:
+        """The jumping network's view."""
+        return self.jump.observe(jumping.approach(self.robot, self.board()), self.speed, self.phase)
+
+    def act(self, outputs: Floats) -> Floats:
+        """Joint targets."""
+        return np.clip(outputs, -1.0, 1.0)
+
+    def reward(self) -> Array:
+        """The jumping reward times the control period, and a bonus for every board that was cleared."""
+        place = jumping.approach(self.robot, self.board())
+        touched, airborne = self.task.contacts()
+        cost = 4.0 if self.done > 0.35 else 0.0
+        reward, parts = self._reward(place, self.speed, self.phase, touched, cost)
+        over = np.abs(place.ahead) < place.half_length
+        self._touched |= touched
+        self._flown |= over & airborne
+        self._touched |= over & (np.abs(place.side) > INSIDE)
+        passed = np.flatnonzero(place.ahead < -0.9)
+        clear = ~self._touched[passed]
+        bonus = np.where(clear, np.where(self._flown[passed], 50.0, 20.0), 0.0)
+        total = (reward + 2.0 * (over & airborne)) * self.env.control_dt
+        total[passed] += bonus * self.env.control_dt
+        self._passed += len(passed)
+        self._cleared += int(clear.sum())
+        self._flew += int((clear & self._flown[passed]).sum())
+        self._move_on(passed)
+        self._expired = np.abs(place.side) > ASTRAY
+        self._expired[passed] |= self._generator.uniform(size=len(passed)) < RESTARTS
+        speed = self.robot.linear_velocity()[:, 0]
+        self.phase = jumping.advance_clock(self.phase, jumping.approach(self.robot, self.board()).ahead, speed, self.env.control_dt)
+        for name, values in {**parts, "reward": reward, "forward": speed, "airborne": airborne}.items():
+            self._sums.setdefault(name, []).append(float(values.mean()))
+        return total - 0.5 * (self.task.failure({}) | (np.abs(place.side) > ASTRAY))
+
+    def expired(self) -> NDArray[np.bool_]:
+        """Who is astray, and half of those who have passed a board, to start again from rest."""
+        return self._expired
+
+    def _move_on(self, ids: Ids) -> None:
+        """Lay the next board ahead of the robots that have passed theirs."""
+        if not ids.size:
+            return
+        board = self.board()
+        along = self._generator.uniform(1.5, 2.6, len(ids)) + 0.9
+        board[ids, 0] += along * board[ids, 2]
+        board[ids, 1] += along * board[ids, 3]
+        self.task.move_board(ids, board[ids, :2])
+        self._touched[ids] = self._flown[ids] = False
+
+    def progress(self) -> dict[str, float]:
+        """Means of the parts of the reward; boards passed, and the parts of them cleared and cleared in flight."""
+        means = {name: float(np.mean(values)) for name, values in self._sums.items()}
+        passed = max(self._passed, 1)
+        means |= {"passed": float(self._passed), "cleared": self._cleared / passed, "flown": self._flew / passed}
+        means["falls"] = float(self._falls)
+        self._sums, self._passed, self._cleared, self._flew, self._falls = {}, 0, 0, 0, 0
         return means

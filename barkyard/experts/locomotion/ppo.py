@@ -29,6 +29,10 @@ class Lesson(abc.ABC):
     env: RobotVectorEnv
     observation_size: int
 
+    def expired(self) -> NDArray[np.bool_]:
+        """`(N,)` whose episodes the lesson breaks off after this control period."""
+        return np.zeros(self.env.num_envs, dtype=bool)
+
     def finish(self, ids: Ids, failed: NDArray[np.bool_]) -> None:
         """Episodes have ended in `ids`; `failed` (k,) says which by failure."""
 
@@ -97,6 +101,7 @@ class _Classroom:
     def step(self, outputs: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
         _, _, terminated, truncated, _ = self.env.step(self.lesson.act(outputs.numpy()))
         reward = self.lesson.reward()
+        truncated = (truncated | self.lesson.expired()) & ~terminated
         done = terminated | truncated
         if done.any():
             ended = np.flatnonzero(done)

@@ -15,6 +15,8 @@ GAIT_FREQUENCY = 2.2
 """Of the trot clock [Hz]."""
 SWING_HEIGHT = 0.07
 """Of a foot in mid swing above the ground [m]."""
+HALF_TRACK = 0.18
+"""Feet farther out than this cost [m]; narrow legs pass between poles."""
 STANDING_SPEED = 0.1
 """Commands smaller than this ask to stand."""
 OBSERVATION_SIZE = 9 + 12 * 3 + 3 + 2 + len(SCAN_X) * len(SCAN_Y)
@@ -111,9 +113,6 @@ class WalkReward:
         normal /= np.linalg.norm(normal, axis=1, keepdims=True)
         joints, limits = robot.view.joint_pos, robot.view.joint_range
         beyond = np.maximum(0, limits[:, 0] + 0.1 - joints) + np.maximum(0, joints - limits[:, 1] + 0.1)
-        rotation, heading = robot.rotation(), robot.heading()
-        cos, sin = np.cos(heading), np.sin(heading)
-        axis = np.stack([cos * rotation[:, 0, 2] + sin * rotation[:, 1, 2], cos * rotation[:, 1, 2] - sin * rotation[:, 0, 2]], axis=1)
         rise = velocity[:, 0] * normal[:, 0] + velocity[:, 1] * normal[:, 1] + robot.simulation.qvel[:, 2] * normal[:, 2]
         pose = ((joints - robot.home) ** 2).reshape(-1, 4, 3) @ np.array([1.0, 0.2, 0.1])
         parts = {
@@ -121,14 +120,19 @@ class WalkReward:
             "angular": 0.5 * np.exp(-(error[:, 2] ** 2) / 0.25) + 0.3 * np.exp(-(error[:, 2] ** 2) / 0.04),
             "gait": 2.0 * self._gait(command, phase, feet, foot_velocity, contact),
             "pose": 0.5 * np.exp(-pose.sum(axis=1)),
-            "tilt": -5.0 * ((axis - normal[:, :2]) ** 2).sum(axis=1),
+            "tilt": -5.0 * ((robot.axis()[:, :2] - normal[:, :2]) ** 2).sum(axis=1),
             "rise": -0.5 * rise**2,
             "spin": -0.05 * (robot.angular_velocity()[:, :2] ** 2).sum(axis=1),
+            "width": -4.0 * np.maximum(0.0, self._outward(feet) - HALF_TRACK).sum(axis=1),
             "limits": -1.0 * beyond.sum(axis=1),
             "rate": -0.01 * rate,
         }
         self._feet[:], self._actions[:] = feet, actions
         return np.maximum(sum(parts.values()), 0.0), parts
+
+    def _outward(self, feet: Array) -> Array:
+        """`(N, 4)` how far the feet are from the robot's middle plane [m]."""
+        return self.quadruped.to_heading(feet[:, :, :2])[:, :, 1] * np.array([1.0, 1.0, -1.0, -1.0])
 
     def _gait(self, command: Array, phase: Array, feet: Array, velocity: Array, contact: NDArray[np.bool_]) -> Array:
         """`(N,)` in [0, 1]: feet in swing follow a sine over the ground ahead, feet in stance touch and do not slip."""

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.assets.robot import PREFIX
-from barkyard.envs.height import ground_height
+from barkyard.envs.boxes import MovableBoxes
 from barkyard.envs.simulation import Array, Ids, Simulation
+from barkyard.envs.tasks.locomotion.base_motion import MOTION, base_motion
 from barkyard.envs.task import Part
 from barkyard.errors import InvalidInput
-from barkyard.rotation import quat_about_z, quat_multiply
+from barkyard.rotation import quat_about_z
 
 SCAN_X = np.linspace(-0.4, 0.8, 11)
 SCAN_Y = np.linspace(-0.24, 0.24, 5)
@@ -41,14 +42,10 @@ class Quadruped:
         self.home, self.home_height = np.array(robot.home), robot.home_height
         self._geom_xpos = batch.bind("geom_xpos")
         self._feet = [model.geom(PREFIX + foot).id for foot in robot.feet]
-        self._contacts = [int(model.sensor_adr[model.sensor(f"contact_{foot}").id]) for foot in robot.feet]
+        first = int(model.sensor_adr[model.sensor(f"contact_{robot.feet[0]}").id])
+        self._contacts = slice(first, first + len(robot.feet))
         self.foot_radius = float(model.geom_size[self._feet[0], 0])
-        mocap = [int(model.body_mocapid[model.body(name).id]) for name in boxes]
-        geoms = [model.geom(name).id for name in boxes]
-        self._mocap, self._geoms = np.array(mocap, np.intp), np.array(geoms, np.intp)
-        self.box_pos, self.box_quat = batch.bind("mocap_pos"), batch.bind("mocap_quat")
-        half = model.geom_size[self._geoms].reshape(1, len(boxes), 3)
-        self.box_half_size: Array = np.repeat(half, simulation.num_envs, axis=0)
+        self.boxes = MovableBoxes(simulation, boxes)
         grid = np.stack(np.meshgrid(SCAN_X, SCAN_Y, indexing="ij"), axis=-1)
         self._grid = grid.reshape(SCAN_SIZE, 2)
 
@@ -62,23 +59,17 @@ class Quadruped:
         """`(N, 4)` live orientation of the base."""
         return self.simulation.qpos[:, 3:7]
 
-    def rotation(self) -> Array:
-        """`(N, 3, 3)` axes of the base in the world frame, as columns."""
-        w, x, y, z = self.base_quat.T
-        rows = [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-        return np.array(rows).transpose(2, 0, 1)
-
     def up(self) -> Array:
         """`(N, 3)` the world's vertical in the base frame."""
-        return self.rotation()[:, 2]
+        return self._motion()[:, MOTION.UP : MOTION.UP + 3]
+
+    def axis(self) -> Array:
+        """`(N, 3)` the base's own z axis in the heading frame."""
+        return self._motion()[:, MOTION.AXIS : MOTION.AXIS + 3]
 
     def linear_velocity(self) -> Array:
         """`(N, 3)` velocity of the base in its own frame [m/s]."""
-        return np.einsum("nij,ni->nj", self.rotation(), self.simulation.qvel[:, :3])
+        return self._motion()[:, MOTION.LINEAR : MOTION.LINEAR + 3]
 
     def angular_velocity(self) -> Array:
         """`(N, 3)` live angular velocity of the base in its own frame [rad/s]."""
@@ -86,15 +77,14 @@ class Quadruped:
 
     def heading(self) -> Array:
         """`(N,)` direction of the base's x axis in the horizontal plane [rad]."""
-        w, x, y, z = self.base_quat.T
-        return np.arctan2(2 * (x * y + w * z), 1 - 2 * (y * y + z * z))
+        return self._motion()[:, MOTION.HEADING]
 
     def heading_velocity(self) -> Array:
         """`(N, 3)` forward and lateral velocity in the heading frame [m/s], and the rate of the heading [rad/s]."""
-        heading, vel = self.heading(), self.simulation.qvel
-        cos, sin = np.cos(heading), np.sin(heading)
-        turn = np.einsum("nj,nj->n", self.up(), vel[:, 3:6])
-        return np.stack([cos * vel[:, 0] + sin * vel[:, 1], cos * vel[:, 1] - sin * vel[:, 0], turn], axis=1)
+        return self._motion()[:, MOTION.PLANAR : MOTION.PLANAR + 3]
+
+    def _motion(self) -> Array:
+        return np.asarray(base_motion(self.simulation.qpos, self.simulation.qvel))
 
     def to_heading(self, points: Array) -> Array:
         """Points `(N, ..., 2)` of the world in the heading frame at the base [m]."""
@@ -115,16 +105,7 @@ class Quadruped:
 
     def ground(self, points: Array) -> Array:
         """`(N, P)` height of the ground under points `(N, P, 2)` of the world [m]."""
-        if not len(self._mocap):
-            return np.zeros(points.shape[:2])
-        return np.asarray(
-            ground_height(
-                np.ascontiguousarray(points),
-                np.ascontiguousarray(self.box_pos.reshape(len(points), -1, 3)[:, self._mocap]),
-                np.ascontiguousarray(self.box_quat.reshape(len(points), -1, 4)[:, self._mocap]),
-                self.box_half_size,
-            )
-        )
+        return self.boxes.ground(points)
 
     def height_scan(self) -> Array:
         """`(N, SCAN_SIZE)` height of the ground around the robot, less that under it if it stood at home here [m].
@@ -150,8 +131,7 @@ class Quadruped:
         self.view.set_home(ids, generators)
         self.base_pos[ids, :2] = pose[:, :2]
         self.base_pos[ids, 2] = pose[:, 2] + self.home_height + 0.01
-        tilt = np.array([1.0, 0.0, 0.0, 0.0])
-        self.base_quat[ids] = quat_multiply(quat_about_z(pose[:, 3]), np.tile(tilt, (len(ids), 1)))
+        self.base_quat[ids] = quat_about_z(pose[:, 3])
 
     def parts(self) -> dict[str, Part]:
         """The robot's own senses. Velocities and `base_up` are in the base frame."""

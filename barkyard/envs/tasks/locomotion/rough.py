@@ -55,18 +55,14 @@ class QuadrupedRough(QuadrupedVelocity):
 
     def _add_obstacles(self, scene: mujoco.MjSpec) -> None:
         for name in self.boxes:
-            add_movable(scene, name, mujoco.mjtGeom.mjGEOM_BOX, (0.3, 0.3, 0.3), "block")
+            add_movable(scene, name, mujoco.mjtGeom.mjGEOM_BOX, (0.3, 0.3, 0.3), "block", coated=True)
 
     def bind(self, simulation: Simulation) -> None:
-        """Take hold of the arrays, and give every simulation boxes of its own size."""
+        """Take hold of the arrays."""
         super().bind(simulation)
-        model, batch = simulation.model, simulation.batch
         self.kind = self.layout.view(simulation.memory, "kind")[:, 0]
         self.level = self.layout.view(simulation.memory, "level")[:, 0]
         self.next_level = np.full(simulation.num_envs, np.nan)
-        self._geoms = [model.geom(name).id for name in self.boxes]
-        self._trees = [int(model.body_bvhadr[model.body(name).id]) for name in self.boxes]
-        self._sizes = {name: batch.expand(name) for name in ("geom_size", "geom_rbound", "geom_aabb", "bvh_aabb")}
 
     def initialise(self, ids: Ids, generators: list[np.random.Generator]) -> None:
         """Draw the ground too, and stand on it."""
@@ -92,23 +88,15 @@ class QuadrupedRough(QuadrupedVelocity):
     def restore(self, ids: Ids) -> None:
         """Write the drawn parameters and the boxes' sizes into the models."""
         super().restore(ids)
-        half = blocks.half_sizes(self.kind[ids])
-        self.quadruped.box_half_size[ids] = half
-        at = np.ix_(ids, self._geoms)
-        self._sizes["geom_size"][at] = half
-        self._sizes["geom_rbound"][at] = np.linalg.norm(half, axis=2)
-        self._sizes["geom_aabb"][np.ix_(ids, self._geoms, [3, 4, 5])] = half
-        self._sizes["bvh_aabb"][np.ix_(ids, self._trees, [3, 4, 5])] = half
+        self.quadruped.boxes.resize(ids, blocks.half_sizes(self.kind[ids]))
 
     def _draw_commands(self, ids: Ids, count: Array) -> Array:
         steep = np.where(self.kind[ids] > 0, self.level[ids], 0.0)
         return super()._draw_commands(ids, count) * (1.0 - (1.0 - SLOWEST) * steep)[:, None]
 
     def _arrange(self, ids: Ids) -> None:
-        q = self.quadruped
-        pos, quat = blocks.arrange(self.kind[ids], self.level[ids], self.key[ids], q.base_pos[ids, :2])
-        q.box_pos.reshape(len(q.box_pos), -1, 3)[ids] = pos
-        q.box_quat.reshape(len(q.box_quat), -1, 4)[ids] = quat
+        base = self.quadruped.base_pos[ids, :2]
+        self.quadruped.boxes.place(ids, *blocks.arrange(self.kind[ids], self.level[ids], self.key[ids], base))
 
     def before_step(self) -> None:
         """Set the boxes down around the robots."""

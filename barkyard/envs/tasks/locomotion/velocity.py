@@ -14,6 +14,7 @@ from barkyard.envs.memory import Layout
 from barkyard.envs.randomization import Randomization, Randomizer, as_randomization, torque_limited
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Options, Part, Task
+from barkyard.envs.tasks.locomotion.delay import DelayedTargets
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped
 
 COMMAND_LIMITS = (1.5, 0.8, 1.5)
@@ -88,8 +89,7 @@ class QuadrupedVelocity(Task):
         self.key = self.layout.view(simulation.memory, "key")[:, 0]
         self.command = self.layout.view(simulation.memory, "command")
         self._error = self.layout.view(simulation.memory, "error")[:, 0]
-        self._delayed = self.layout.view(simulation.memory, "delayed")
-        self._new_ctrl = np.zeros_like(self._delayed)
+        self._targets = DelayedTargets(simulation, self.randomizer, self.layout.view(simulation.memory, "delayed"))
 
     def initialise(self, ids: Ids, generators: list[np.random.Generator]) -> None:
         """Draw the robot's parameters, its pose and the first command."""
@@ -102,7 +102,7 @@ class QuadrupedVelocity(Task):
     def _start(self, ids: Ids) -> None:
         self.command[ids] = self._draw_commands(ids, np.zeros(len(ids)))
         self._error[ids] = 0.0
-        self._delayed[ids] = self.quadruped.home
+        self._targets.begin(ids, self.quadruped.home)
 
     def restore(self, ids: Ids) -> None:
         """Write the drawn parameters into the models."""
@@ -115,7 +115,7 @@ class QuadrupedVelocity(Task):
         return np.where(unit[:, 3:] < STANDING, 0.0, command)
 
     def before_step(self) -> None:
-        """Change commands whose time is over, push, and keep the old joint targets for the delay."""
+        """Change commands whose time is over, and push."""
         hold = round(HOLD / self.control_dt)
         steps = self.simulation.elapsed_steps()
         change = np.flatnonzero((steps % hold == 0) & (steps > 0))
@@ -124,14 +124,8 @@ class QuadrupedVelocity(Task):
         self.randomizer.push(self.key)
 
     def each_substep(self, substep: int) -> None:
-        """Hand the joint targets over when their delay is over."""
-        ctrl = self.simulation.ctrl
-        if substep == 0:
-            self._new_ctrl[:] = ctrl
-        late = substep < self.randomizer.delay_steps[:, None]
-        ctrl[:] = np.where(late, self._delayed, self._new_ctrl)
-        if substep == self.simulation.substeps - 1:
-            self._delayed[:] = self._new_ctrl
+        """Apply the delay."""
+        self._targets.each_substep(substep)
 
     def after_step(self) -> None:
         """Add up the tracking error."""

@@ -1,0 +1,282 @@
+"""What agility tasks share: a course in every simulation, the robot on it, and the tracker that judges the run."""
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from barkyard.agility import tracker
+from barkyard.agility.layout import OBSTACLES, Course
+from barkyard.agility.score import RULES, scores
+from barkyard.agility.tracker import FAULTS, MODES
+from barkyard.assets.robot import Calibration, Robot
+from barkyard.assets.scenes import course as scenery
+from barkyard.assets.scenes.ground import add_walker, open_ground
+from barkyard.envs.draws import between, draw_keys, uniform
+from barkyard.envs.memory import Layout
+from barkyard.envs.randomization import Randomization, Randomizer, torque_limited
+from barkyard.envs.simulation import Array, Ids, Simulation
+from barkyard.envs.task import Options, Part, Task
+from barkyard.envs.tasks.locomotion.delay import DelayedTargets
+from barkyard.envs.tasks.locomotion.quadruped import Quadruped, scan_part
+from barkyard.envs.tasks.locomotion.velocity import WalkingOptions
+from barkyard.errors import InvalidInput
+
+GATES_SEEN = 2
+"""So many gates ahead are observed."""
+REACH = 10.0
+"""Positions of gates and board are observed within this distance [m]."""
+_START = 1
+_COURSE = 7
+
+
+@dataclass(frozen=True)
+class AgilityOptions(WalkingOptions):
+    """Choices of agility tasks.
+
+    Attributes:
+        mode: how a run is judged, `strict` or `published`; see `agility.tracker`.
+        rule: how it is scored, `script` or `paper`; see `agility.score`.
+        difficulty: how much the obstacles' places and sizes vary, in [0, 1]; see `Course.varied`.
+    """
+
+    mode: str = "strict"
+    rule: str = "script"
+    difficulty: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mode not in MODES:
+            raise InvalidInput(f"mode is {self.mode!r}; valid: {', '.join(MODES)}")
+        if self.rule not in RULES:
+            raise InvalidInput(f"rule is {self.rule!r}; valid: {', '.join(RULES)}")
+        if not 0.0 <= self.difficulty <= 1.0:
+            raise InvalidInput(f"difficulty is {self.difficulty}; give a number from 0 to 1")
+
+
+class AgilityTask(Task):
+    """A quadruped on a course, or on one obstacle of it.
+
+    Attributes:
+        present: the obstacles that are there, of `OBSTACLES`.
+        courses: the course of every simulation.
+    """
+
+    robot = "barkour_vb"
+    control_dt = 0.02
+    camera = "track"
+    controller = "JOINT_TARGET"
+    refresh = False
+    watches = True
+    options_type = AgilityOptions
+    present: tuple[str, ...] = OBSTACLES
+
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
+        self.layout = Layout(key=1, delayed=12, before=2, tracker=tracker.STATE_SIZE)
+        self.memory_size = self.layout.size
+        assert isinstance(self.options, AgilityOptions)
+        assert isinstance(self.options.randomization, Randomization)
+        self._choices, self._ranges = self.options, self.options.randomization
+
+    @abc.abstractmethod
+    def start(self, course: Course, unit: Array) -> tuple[float, float, float]:
+        """Where a run starts: x, y [m] and heading [rad], from three numbers in [0, 1)."""
+
+    def make_scene(self, robot: Robot, calibration: Calibration | None) -> mujoco.MjSpec:
+        """Floor, obstacles and robot."""
+        scene = open_ground()
+        scenery.add_course(scene)
+        add_walker(scene, robot, calibration)
+        torque_limited(scene, self._choices.torque_limit)
+        return scene
+
+    def bind(self, simulation: Simulation) -> None:
+        """Take hold of the arrays."""
+        self.simulation, model = simulation, simulation.model
+        self.quadruped = Quadruped(simulation, scenery.BOXES)
+        self.randomizer = Randomizer(simulation, self._ranges)
+        self.targets = DelayedTargets(simulation, self.randomizer, self.layout.view(simulation.memory, "delayed"))
+        self.key = self.layout.view(simulation.memory, "key")[:, 0]
+        self._before = self.layout.view(simulation.memory, "before")
+        self.tracker = self.layout.view(simulation.memory, "tracker")
+        count = simulation.num_envs
+        self._mocap_pos = simulation.batch.bind("mocap_pos").reshape(count, -1, 3)
+        self._poles = [int(model.body_mocapid[model.body(name).id]) for name in scenery.POLES]
+        self._board_sensor = int(model.sensor_adr[model.sensor("touch_board").id])
+        poles = [int(model.sensor_adr[model.sensor(f"touch_{name}").id]) for name in scenery.POLES]
+        self._pole_sensors = slice(poles[0], poles[-1] + 1)
+        self.courses = [Course.standard()] * count
+        standard = Course.standard().arrays()
+        self.gates, self.directions, self.geometry = (np.repeat(array, count, axis=0) for array in standard)
+        self._board_touch, self._pole_touch, self._airborne = np.zeros((3, count), dtype=bool)
+
+    def initialise(self, ids: Ids, generators: list[np.random.Generator]) -> None:
+        """Draw the robot's parameters, the course and the start."""
+        self.key[ids] = draw_keys(generators)
+        self.restore(ids)
+        unit = uniform(self.key[ids], _START, 3)
+        for i in ids:
+            self._place(int(i))
+        spots = np.array([self.start(self.courses[i], u) for i, u in zip(ids, unit, strict=True)])
+        points = np.repeat(spots[:, None, :2], 1, axis=1)
+        everywhere = np.zeros((self.simulation.num_envs, 1, 2))
+        everywhere[ids] = points
+        height = self.quadruped.ground(everywhere)[ids, 0]
+        self.quadruped.stand(ids, generators, np.column_stack([spots[:, :2], height, spots[:, 2]]))
+        self._before[ids] = spots[:, :2]
+        self.targets.begin(ids, self.quadruped.home)
+        tracker.begin(self.tracker, ids, self._choices.mode, self.present[0])  # type: ignore[arg-type]
+
+    def restore(self, ids: Ids) -> None:
+        """Write the drawn parameters into the models, and find the courses again."""
+        self.randomizer.restore(ids, self.key[ids])
+        sizes = []
+        for i in ids:
+            generator = np.random.default_rng([int(self.key[i]), _COURSE])
+            self.courses[i] = Course.standard().varied(self._choices.difficulty, generator)
+            sizes.append(scenery.box_half_sizes(self.courses[i]))
+            arrays = self.courses[i].arrays()
+            self.gates[i], self.directions[i], self.geometry[i] = (array[0] for array in arrays)
+        self.quadruped.boxes.resize(ids, np.array(sizes))
+
+    def _place(self, i: int) -> None:
+        """Set up the obstacles that are present."""
+        pos, quat = scenery.box_poses(self.courses[i])
+        owner = {"panel_up": "a_frame", "panel_down": "a_frame", "board": "broad_jump"}
+        for k, name in enumerate(scenery.BOXES):
+            if owner.get(name, name) not in self.present:
+                pos[k, 2] = scenery.PARKED
+        self.quadruped.boxes.place(np.array([i]), pos[None], quat[None])
+        poles = scenery.pole_positions(self.courses[i])
+        if "weave_poles" not in self.present:
+            poles[:, 2] = scenery.PARKED
+        self._mocap_pos[i, self._poles] = poles
+
+    def before_step(self) -> None:
+        """Push, and forget the contacts of the last control period."""
+        self.randomizer.push(self.key)
+        self._before[:] = self.quadruped.base_pos[:, :2]
+        self._board_touch[:], self._pole_touch[:], self._airborne[:] = False, False, False
+
+    def each_substep(self, substep: int) -> None:
+        """Apply the delay, and look at the contacts of the step before."""
+        self.targets.each_substep(substep)
+        if substep > 0:
+            self._look()
+
+    def _look(self) -> None:
+        sensors = self.simulation.sensordata
+        self._board_touch |= sensors[:, self._board_sensor] > 0
+        self._pole_touch |= (sensors[:, self._pole_sensors] > 0).any(axis=1)
+        self._airborne |= ~self.quadruped.foot_contact().any(axis=1)
+
+    def after_step(self) -> None:
+        """Let the tracker judge the control period; contacts count at every physics step."""
+        self._look()
+        tracker.advance(
+            self.tracker, self.gates, self.directions, self.geometry, self._before, self.quadruped.base_pos,
+            self.simulation.time, self._board_touch, self._pole_touch, self._airborne,
+        )  # fmt: skip
+
+    def contacts(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """`(N,)` whether the board was touched in the last control period, and whether all feet were in the air."""
+        return self._board_touch, self._airborne
+
+    def move_board(self, ids: Ids, centre: Array) -> None:
+        """Lay the boards of `ids` at `(k, 2)` [m]; for practice, the tracker's gates stay where they are."""
+        board = self.simulation.model.body("board")
+        self._mocap_pos[ids, int(self.simulation.model.body_mocapid[board.id]), :2] = centre
+
+    def upcoming(self) -> NDArray[np.intp]:
+        """`(N, GATES_SEEN)` indices of the next gates in the standard order; the last gate repeats."""
+        first = np.minimum(tracker.next_gate(self.tracker), self.gates.shape[1] - 1)
+        return np.minimum(first[:, None] + np.arange(GATES_SEEN), self.gates.shape[1] - 1)
+
+    def parts(self) -> Mapping[str, Part]:
+        """The robot's senses; `gates`: left and right ends of the next gates; `board`; `terrain`.
+
+        Gates and board are in the heading frame [m]; the board is x, y of its centre, cosine and sine of its heading
+        and its length. The board, 1 mm thick, does not show in the height scan.
+        """
+        return {
+            **self.quadruped.parts(),
+            "gates": Part(4 * GATES_SEEN, -REACH, REACH),
+            "board": Part(5, -REACH, REACH),
+            "gates_left": Part(1, 0.0, 1.0),
+            **scan_part(),
+        }
+
+    def observe(self) -> Mapping[str, Array]:
+        """Values of `parts`."""
+        robot, count = self.quadruped, self.simulation.num_envs
+        gates = np.take_along_axis(self.gates, self.upcoming()[:, :, None, None], axis=1)
+        frame = self.geometry[:, 6:11]
+        heading = robot.heading()
+        cos, sin = np.cos(heading), np.sin(heading)
+        board = np.column_stack([
+            robot.to_heading(frame[:, None, :2])[:, 0],
+            cos * frame[:, 2] + sin * frame[:, 3], cos * frame[:, 3] - sin * frame[:, 2], 2 * frame[:, 4],
+        ])  # fmt: skip
+        left = 1.0 - tracker.next_gate(self.tracker) / self.gates.shape[1]
+        return {
+            **robot.observe(),
+            "gates": robot.to_heading(gates).reshape(count, -1),
+            "board": board,
+            "gates_left": left[:, None],
+            "terrain": robot.height_scan(),
+        }
+
+    def completed(self) -> NDArray[np.bool_]:
+        """`(N, 5)` which of `OBSTACLES` are completed."""
+        return tracker.completed(self.tracker)
+
+    def terms(self) -> Mapping[str, Array]:
+        """`progress`: gates of the present obstacles that are crossed; `near`: to the next gate; `upright`."""
+        following = self.upcoming()[:, 0]
+        middle = np.take_along_axis(self.gates, following[:, None, None, None], axis=1)[:, 0].mean(axis=1)
+        distance = np.linalg.norm(middle - self.quadruped.base_pos[:, :2], axis=1)
+        return {
+            "progress": np.clip(tracker.next_gate(self.tracker) / self.gates.shape[1], 0.0, 1.0),
+            "near": np.exp(-distance),
+            "upright": np.clip(self.quadruped.up()[:, 2], 0.0, 1.0),
+        }
+
+    def dense_reward(self, terms: Mapping[str, Array]) -> Array:
+        """(13 progress + near) / 14, times uprightness."""
+        gates = self.gates.shape[1]
+        return (gates * terms["progress"] + terms["near"]) / (gates + 1) * terms["upright"]
+
+    def success(self, terms: Mapping[str, Array]) -> NDArray[np.bool_]:
+        """All obstacles that are present are completed."""
+        wanted = [OBSTACLES.index(name) for name in self.present]
+        return np.asarray(self.completed()[:, wanted].all(axis=1))
+
+    def failure(self, terms: Mapping[str, Array]) -> NDArray[np.bool_]:
+        """The robot has fallen, or the run has ended without success."""
+        return self.quadruped.fallen() | (tracker.finished(self.tracker) & ~self.success(terms))
+
+    def metrics(self, terms: Mapping[str, Array]) -> Mapping[str, Array]:
+        """The terms, the score, the run's time [s], each obstacle (0 or 1) and each fault (0 or 1)."""
+        done, faults = self.completed().astype(np.float64), tracker.faults(self.tracker).astype(np.float64)
+        return {
+            **terms,
+            "score": scores(self.tracker, self._choices.rule),  # type: ignore[arg-type]
+            "run_time": tracker.run_time(self.tracker),
+            **{f"completed_{name}": done[:, i] for i, name in enumerate(OBSTACLES)},
+            **{f"fault_{name}": faults[:, i] for i, name in enumerate(FAULTS)},
+        }
+
+
+def before(point: tuple[float, float], heading: float, back: float, side: float) -> tuple[float, float]:
+    """The point `back` before and `side` left of another [m], seen along a heading [rad]."""
+    cos, sin = float(np.cos(heading)), float(np.sin(heading))
+    return point[0] - back * cos - side * sin, point[1] - back * sin + side * cos
+
+
+def around(unit: float, spread: float) -> float:
+    """A number in [0, 1) as one in [-spread, spread)."""
+    return float(between(np.float64(unit), -spread, spread))

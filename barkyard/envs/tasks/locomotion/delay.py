@@ -1,0 +1,28 @@
+"""Joint targets that reach the actuators late."""
+
+import numpy as np
+
+from barkyard.envs.randomization import Randomizer
+from barkyard.envs.simulation import Array, Ids, Simulation
+
+
+class DelayedTargets:
+    """Holds back each new joint target for the drawn number of physics steps. Final."""
+
+    def __init__(self, simulation: Simulation, randomizer: Randomizer, memory: Array) -> None:
+        self._simulation, self._randomizer, self._old = simulation, randomizer, memory
+        self._new = np.zeros_like(memory)
+
+    def begin(self, ids: Ids, targets: Array) -> None:
+        """Episodes begin with `targets` in force."""
+        self._old[ids] = targets
+
+    def each_substep(self, substep: int) -> None:
+        """Call before every physics step, with its number in the control period."""
+        ctrl = self._simulation.ctrl
+        if substep == 0:
+            self._new[:] = ctrl
+        late = substep < self._randomizer.delay_steps[:, None]
+        ctrl[:] = np.where(late, self._old, self._new)
+        if substep == self._simulation.substeps - 1:
+            self._old[:] = self._new

@@ -1,0 +1,104 @@
+"""The skills as actors."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barkyard.agility.kernels import GEOMETRY
+from barkyard.envs.env import RobotVectorEnv
+from barkyard.envs.simulation import Array
+from barkyard.envs.tasks.agility.obstacles import AgilityTask
+from barkyard.envs.tasks.locomotion.velocity import QuadrupedVelocity
+from barkyard.episode import Observations
+from barkyard.errors import InvalidInput
+from barkyard.experts.locomotion import jumping
+from barkyard.experts.locomotion.navigation import JUMP, LANDED, STAY, Navigator, plan
+from barkyard.experts.locomotion.network import Floats, Network, shipped
+from barkyard.experts.locomotion.walking import GAIT_FREQUENCY, Walk
+
+JUMP_SPEED = 1.5
+"""[m/s] asked of the jump."""
+_NEAR = 0.08
+"""A robot that is this near to the end of its path stands [m]."""
+
+
+class WalkingExpert:
+    """Follows the commands of a velocity task. Final."""
+
+    name = "expert"
+
+    def __init__(self, env: RobotVectorEnv, network: Network | None = None) -> None:
+        task = env.task
+        if not isinstance(task, QuadrupedVelocity):
+            raise InvalidInput(f"the walking expert follows velocity commands; {env.env_id} gives none")
+        self._env, self._task = env, task
+        self._walk, self._network = Walk(task.quadruped), network or shipped("walk")
+
+    def reset(self, slots: NDArray[np.intp], seeds: NDArray[np.int64]) -> None:
+        """Nothing is kept from episode to episode."""
+
+    def act(self, observations: Observations) -> Floats:
+        """Joint targets; the simulation's state is read, not the observations."""
+        phase = (self._env.simulation.time * GAIT_FREQUENCY) % 1.0
+        view, mirrored = self._walk.observe(self._task.command, phase)
+        return self._walk.act(self._network(view), mirrored)
+
+
+class CourseExpert:
+    """Runs an agility course: a path, velocity commands along it, and a network for each skill. Final."""
+
+    name = "expert"
+
+    def __init__(self, env: RobotVectorEnv, walk: Network | None = None, jump: Network | None = None) -> None:
+        task = env.task
+        if not isinstance(task, AgilityTask):
+            raise InvalidInput(f"the course's expert runs agility tasks; {env.env_id} is none")
+        self._env, self._task, self._robot = env, task, task.quadruped
+        self._walk, self._jump = Walk(task.quadruped), jumping.Jump(task.quadruped)
+        self._walk_network, self._jump_network = walk or shipped("walk"), jump or shipped("jump")
+        self._navigator = Navigator(env.num_envs)
+        self._clock, self._bound = np.zeros(env.num_envs), np.zeros(env.num_envs)
+        self._jumping = np.zeros(env.num_envs, dtype=bool)
+
+    def reset(self, slots: NDArray[np.intp], seeds: NDArray[np.int64]) -> None:
+        """Plan the way of each new episode."""
+        heading = self._robot.heading()
+        for i in slots:
+            x, y = self._robot.base_pos[i, :2]
+            way = plan(self._task.courses[i], (x, y, heading[i]), self._task.present)
+            self._navigator.begin(int(i), way)
+        self._clock[slots], self._jumping[slots] = 0.0, False
+
+    def act(self, observations: Observations) -> Floats:
+        """Joint targets; the simulation's state is read, not the observations."""
+        robot, dt = self._robot, self._env.control_dt
+        command, skill = self._navigator.follow(robot.base_pos[:, :2], robot.heading())
+        self.command, self.skill = command, skill
+        place = jumping.approach(robot, self._board())
+        over = place.ahead < -LANDED
+        begins = (skill == JUMP) & ~self._jumping & ~over
+        self._bound[begins] = self._clock[begins]
+        self._jumping = (self._jumping | begins) & ~over
+        view, mirrored = self._walk.observe(command, self._clock)
+        actions = np.zeros((len(view), robot.home.size), np.float32)
+        walking, flying = np.flatnonzero(~self._jumping), np.flatnonzero(self._jumping)
+        actions[walking] = self._walk.act(self._walk_network(view[walking]), mirrored[walking])
+        if flying.size:
+            seen = self._jump.observe(place, np.full(len(view), JUMP_SPEED), self._bound)[flying]
+            actions[flying] = np.clip(self._jump_network(seen), -1.0, 1.0)
+        forward = robot.linear_velocity()[:, 0]
+        self._bound = jumping.advance_clock(self._bound, place.ahead, forward, dt)
+        self._clock = np.where(self._jumping, self._bound, (self._clock + dt * GAIT_FREQUENCY) % 1.0)
+        return actions
+
+    def _board(self) -> Array:
+        return self._task.geometry[:, GEOMETRY.BOARD_FRAME : GEOMETRY.BOARD_HALF_LENGTH + 1]
+
+
+def walking_expert(env: RobotVectorEnv) -> WalkingExpert:
+    """The expert of velocity tasks."""
+    return WalkingExpert(env)
+
+
+def course_expert(env: RobotVectorEnv) -> CourseExpert:
+    """The expert of agility tasks."""
+    return CourseExpert(env)

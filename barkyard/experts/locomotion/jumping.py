@@ -1,0 +1,140 @@
+"""The broad jump: a bound whose clock is locked to the distance from the board.
+
+Front and hind feet swing for `SWING` of a cycle, half a cycle apart, so both pairs are in the air for a tenth of a
+cycle, twice. The clock runs so that the stretched flight, hind feet just off and front feet about to land, comes when
+the base is over the middle of the board; then every foot's swing spans the board. Design and reward are ours.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barkyard.envs.simulation import Array, Ids
+from barkyard.envs.tasks.locomotion.quadruped import Quadruped
+from barkyard.rotation import wrap_angle
+
+STRIDE = 0.8
+"""Length of a bound [m]."""
+SWING = 0.6
+"""Part of a cycle that a foot is in the air."""
+OVER_BOARD = 0.55
+"""Phase at which the base is to be over the middle of the board."""
+SLOWEST, FASTEST, CORRECTION = 1.8, 3.0, 3.0
+"""Rates of the clock [Hz], and how much of a phase error is made up in a second."""
+SWING_HEIGHT = 0.09
+OBSERVATION_SIZE = 9 + 36 + 1 + 2 + 4
+_FRONT = np.array([True, False, True, False])
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Approach:
+    """Where the robots are in the boards' frames.
+
+    Attributes:
+        ahead: `(N,)` distance to the board's middle along its heading [m]; negative behind it.
+        side: `(N,)` lateral offset from its axis [m].
+        heading: `(N,)` heading relative to its own [rad].
+        half_length: `(N,)` of the board [m].
+    """
+
+    ahead: Array
+    side: Array
+    heading: Array
+    half_length: Array
+
+
+def approach(quadruped: Quadruped, board: Array) -> Approach:
+    """The robots' approach to boards `(N, 5)`: x, y of the centre [m], cosine and sine of the heading, half length."""
+    offset = quadruped.base_pos[:, :2] - board[:, :2]
+    cos, sin = board[:, 2], board[:, 3]
+    heading = wrap_angle(quadruped.heading() - np.arctan2(sin, cos))
+    along, side = cos * offset[:, 0] + sin * offset[:, 1], cos * offset[:, 1] - sin * offset[:, 0]
+    return Approach(-along, side, heading, board[:, 4])
+
+
+def advance_clock(phase: Array, ahead: Array, speed: Array, dt: float) -> Array:
+    """`(N,)` the bound's phase [cycles, in [0, 1)] one control period later."""
+    wanted = OVER_BOARD - ahead / STRIDE
+    error = wrap_angle(wanted - phase, 1.0)
+    rate = np.clip(speed / STRIDE + CORRECTION * error, SLOWEST, FASTEST)
+    return (phase + dt * rate) % 1.0
+
+
+class Jump:
+    """The jumping network's view of the robot. Final."""
+
+    def __init__(self, quadruped: Quadruped) -> None:
+        self.quadruped = quadruped
+
+    def observe(self, place: Approach, speed: Array, phase: Array) -> Floats:
+        """`(N, OBSERVATION_SIZE)` features, for a wanted speed (N,) [m/s] and a phase (N,)."""
+        robot = self.quadruped
+        angle = 2 * np.pi * phase
+        clock = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+        where = [np.clip(place.ahead, -1.0, 2.0), np.clip(4 * place.side, -2, 2), np.clip(2 * place.heading, -2, 2)]
+        parts = [
+            robot.linear_velocity(),
+            0.25 * robot.angular_velocity(),
+            robot.up(),
+            robot.view.joint_pos - robot.home,
+            0.05 * robot.view.joint_vel,
+            robot.simulation.last_action(),
+            speed[:, None],
+            clock,
+            np.stack([*where, 4 * place.half_length], axis=1),
+        ]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+class JumpReward:
+    """The reward of bounding along a line over boards. Final."""
+
+    def __init__(self, quadruped: Quadruped) -> None:
+        self.quadruped = quadruped
+        count = quadruped.simulation.num_envs
+        self._feet, self._actions = np.zeros((count, 4, 3)), np.zeros((count, 12))
+
+    def begin(self, ids: Ids) -> None:
+        """Episodes begin."""
+        self._feet[ids] = self.quadruped.feet_pos[ids]
+        self._actions[ids] = 0.0
+
+    def __call__(
+        self, place: Approach, wanted: Array, phase: Array, touched: NDArray[np.bool_], touch_cost: float
+    ) -> tuple[Array, dict[str, Array]]:
+        """`(N,)` reward per second, and its parts. `touched` (N,): the board was touched; it costs `touch_cost`."""
+        robot, dt = self.quadruped, self.quadruped.simulation.control_dt
+        feet, actions = robot.feet_pos.copy(), robot.simulation.last_action()
+        velocity = robot.linear_velocity()
+        up, spin = robot.up(), robot.angular_velocity()
+        joints, limits = robot.view.joint_pos, robot.view.joint_range
+        beyond = np.maximum(0, limits[:, 0] + 0.1 - joints) + np.maximum(0, joints - limits[:, 1] + 0.1)
+        speed = velocity[:, 0]
+        pose = ((joints - robot.home) ** 2).reshape(-1, 4, 3) @ np.array([1.0, 0.1, 0.05])
+        parts = {
+            "speed": 0.6 * np.clip(speed / wanted, 0, 1) + 0.5 * np.exp(-((speed - wanted) ** 2) / 0.25),
+            "gait": 4.0 * self._gait(phase, feet, (feet - self._feet) / dt),
+            "line": 0.8 * np.exp(-((place.side / 0.12) ** 2)) + 0.8 * np.exp(-((place.side / 0.5) ** 2)),
+            "heading": 0.8 * np.exp(-((place.heading / 0.2) ** 2)),
+            "pose": 0.3 * np.exp(-pose.sum(axis=1)),
+            "tilt": -5.0 * up[:, 1] ** 2 - 1.0 * up[:, 0] ** 2,
+            "spin": -0.05 * (spin[:, 0] ** 2 + spin[:, 2] ** 2),
+            "limits": -1.0 * beyond.sum(axis=1),
+            "rate": -0.01 * ((actions - self._actions) ** 2).sum(axis=1),
+            "touch": -touch_cost * touched,
+        }
+        self._feet[:], self._actions[:] = feet, actions
+        return np.maximum(sum(parts.values()), 0.0), parts
+
+    def _gait(self, phase: Array, feet: Array, velocity: Array) -> Array:
+        own = np.where(_FRONT, phase[:, None], (phase[:, None] - 0.5) % 1.0)
+        swinging = own < SWING
+        contact = self.quadruped.foot_contact()
+        gap = feet[:, :, 2] - self.quadruped.foot_radius - SWING_HEIGHT * np.sin(np.pi * own / SWING)
+        swing = np.exp(-((gap / np.where(gap < 0, 0.03, 0.06)) ** 2)) * ~contact
+        slip = np.linalg.norm(velocity[:, :, :2], axis=2)
+        stance = contact * (0.3 + 0.7 * np.exp(-(slip**2) / 0.04))
+        return np.where(swinging, swing, stance).mean(axis=1)
