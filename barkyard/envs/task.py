@@ -116,6 +116,10 @@ class Task(abc.ABC):
         """`(N,)` named numbers for `info`; the terms unless the task has more to tell. `score` is the task's score."""
         return terms
 
+    def trace(self) -> Mapping[str, NDArray[Any]] | None:
+        """`(N, ...)` arrays of this moment for a log of the run, such as `base_pos`; None where there is no such log."""
+        return None
+
 
 def _json(value: Any) -> Any:
     if isinstance(value, dict):

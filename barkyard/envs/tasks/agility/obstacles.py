@@ -270,6 +270,18 @@ class AgilityTask(Task):
             **{f"fault_{name}": faults[:, i] for i, name in enumerate(FAULTS)},
         }
 
+    def trace(self) -> Mapping[str, NDArray[np.generic]]:
+        """What `agility.log.Trajectory` holds: pose of the base, contacts of feet, board and poles."""
+        robot = self.quadruped
+        return {
+            "time": self.simulation.time.copy(),
+            "base_pos": robot.base_pos.copy(),
+            "base_quat": robot.base_quat.copy(),
+            "foot_contact": np.where(self._airborne[:, None], False, robot.foot_contact()),
+            "board_contact": self._board_touch.copy(),
+            "pole_contact": self._pole_touch.copy(),
+        }
+
 
 def before(point: tuple[float, float], heading: float, back: float, side: float) -> tuple[float, float]:
     """The point `back` before and `side` left of another [m], seen along a heading [rad]."""
