@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import mujoco
@@ -21,6 +21,9 @@ from barkyard.envs.task import Options, Task
 from barkyard.episode import Observations
 from barkyard.errors import InvalidInput
 from barkyard.provenance import fingerprint
+
+if TYPE_CHECKING:
+    from barkyard.agility.layout import Course
 
 REWARDS = ("dense", "sparse")
 _FINGERPRINTED = ("body_mass", "body_inertia", "geom_size", "dof_damping", "dof_armature", "dof_frictionloss")
@@ -273,7 +276,12 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
 
     def _info(self, terms: Mapping[str, Any], end: NDArray[np.str_], errors: dict[int, str]) -> dict[str, Any]:
         success = self.task.success(terms)
-        info: dict[str, Any] = {"success": success, "is_success": success.copy(), "end": end, "metrics": dict(self.task.metrics(terms))}
+        info: dict[str, Any] = {
+            "success": success,
+            "is_success": success.copy(),
+            "end": end,
+            "metrics": dict(self.task.metrics(terms)),
+        }
         if errors:
             info["simulation_error"] = np.array([errors.get(i, "") for i in range(self.num_envs)])
         return info
@@ -306,6 +314,15 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
     def render_frames(self, camera: str | None, slots: NDArray[np.intp]) -> Image:
         """Pictures (k, H, W, 3) of the copies in `slots`; None is the camera of `render`."""
         return self._renderer(self._render_size).render(camera or self._render_camera, slots)
+
+    def trace(self) -> Mapping[str, NDArray[Any]] | None:
+        """`(N, ...)` arrays of this moment for logs of the runs, or None; see `Task.trace`."""
+        return self.task.trace()
+
+    def run_course(self, slot: int) -> "tuple[Course, tuple[str, ...]] | None":
+        """The agility course of the copy in `slot` and the obstacles of it that are there; None in other tasks."""
+        courses, present = getattr(self.task, "courses", None), getattr(self.task, "present", ())
+        return None if courses is None else (courses[slot], present)
 
     def render(self) -> tuple[Image, ...] | None:
         """One picture a copy, with `render_mode="rgb_array"`."""

@@ -35,7 +35,10 @@ def ground_height(points: Array, pos: Array, quat: Array, half_size: Array) -> A
         for k in range(pos.shape[1]):
             sx, sy, sz = half_size[n, k]
             radius = math.sqrt(sx * sx + sy * sy + sz * sz)
-            if pos[n, k, 2] + radius <= 0.0 or math.hypot(pos[n, k, 0] - centre_x, pos[n, k, 1] - centre_y) > radius + reach:
+            if (
+                pos[n, k, 2] + radius <= 0.0
+                or math.hypot(pos[n, k, 0] - centre_x, pos[n, k, 1] - centre_y) > radius + reach
+            ):
                 continue
             w, x, y, z = quat[n, k]
             matrix[0, 0], matrix[0, 1], matrix[0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)

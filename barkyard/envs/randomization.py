@@ -6,7 +6,6 @@ from typing import Any
 
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 
 from barkyard.assets.robot import PREFIX
 from barkyard.envs.draws import between, uniform
@@ -108,7 +107,10 @@ class Randomizer:
         gain = (nominal["actuator_gainprm"][self._actuators, 0]) * between(unit[:, 3:4], *ranges.gain)
         into["actuator_gainprm"][ids, self._actuators, 0] = gain
         into["actuator_biasprm"][ids, self._actuators, 1] = -gain
-        for name, column, limits in (("dof_armature", 4, ranges.armature), ("dof_frictionloss", 5, ranges.friction_loss)):
+        for name, column, limits in (
+            ("dof_armature", 4, ranges.armature),
+            ("dof_frictionloss", 5, ranges.friction_loss),
+        ):
             factor = between(unit[:, column : column + 1], *limits)
             into[name][ids, self._dofs] = nominal[name][self._dofs] * factor
         self._simulation.batch.set_const(ids)

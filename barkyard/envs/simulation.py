@@ -61,9 +61,7 @@ class Simulation:
         self.time = self.batch.bind("time")
         self.robot = RobotView(model, self.batch, robot)
 
-    def step(
-        self, actions: NDArray[np.float32], each_substep: Callable[[int], None] | None = None
-    ) -> dict[int, str]:
+    def step(self, actions: NDArray[np.float32], each_substep: Callable[[int], None] | None = None) -> dict[int, str]:
         """Advance one control period. Returns what went wrong, by simulation.
 
         Args:

@@ -79,13 +79,13 @@ class Task(abc.ABC):
         """Bring model parameters in line with the memory of `ids`."""
         del ids
 
-    def before_step(self) -> None:
+    def before_step(self) -> None:  # noqa: B027
         """Change the simulation before the next control period."""
 
-    def each_substep(self, substep: int) -> None:
+    def each_substep(self, substep: int) -> None:  # noqa: B027
         """Look at the simulation before physics step `substep` of a control period, if `watches`."""
 
-    def after_step(self) -> None:
+    def after_step(self) -> None:  # noqa: B027
         """Take note of what the control period brought."""
 
     @abc.abstractmethod
@@ -117,7 +117,7 @@ class Task(abc.ABC):
         return terms
 
     def trace(self) -> Mapping[str, NDArray[Any]] | None:
-        """`(N, ...)` arrays of this moment for a log of the run, such as `base_pos`; None where there is no such log."""
+        """`(N, ...)` arrays of this moment for a log of the run, such as `base_pos`; None where there is none."""
         return None
 
 

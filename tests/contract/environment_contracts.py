@@ -29,9 +29,15 @@ CONSTANT_ELEMENTS: Mapping[str, Mapping[str, str]] = {
 }
 """Parts that may hold elements which do not change under random actions, each with the reason."""
 STARTS_ALIKE = (
-    "joint_vel", "gripper_pos", "gripper_target", "base_up", "base_linear_velocity", "base_angular_velocity", "last_action",
+    "joint_vel",
+    "gripper_pos",
+    "gripper_target",
+    "base_up",
+    "base_linear_velocity",
+    "base_angular_velocity",
+    "last_action",
     "gates_left",
-)  # fmt: skip
+)
 """Parts that are the same at every start: robots start at rest, upright, with open grippers."""
 
 Make = Callable[[], Any]

@@ -13,7 +13,13 @@ PANEL_THICKNESS = 0.04
 """A choice [m]."""
 PARKED = -10.0
 """Height of what is not in play [m]."""
-_MATERIALS = {"start_table": "table", "end_table": "table", "panel_up": "frame", "panel_down": "frame", "board": "board"}
+_MATERIALS = {
+    "start_table": "table",
+    "end_table": "table",
+    "panel_up": "frame",
+    "panel_down": "frame",
+    "board": "board",
+}
 
 Array = NDArray[np.float64]
 
@@ -32,9 +38,7 @@ def add_course(scene: mujoco.MjSpec) -> None:
         add_movable(scene, name, cylinder, (poles.radius, poles.height / 2), "pole")
     for name in ("board", *POLES):
         add_contact_sensor(scene, f"touch_{name}", mujoco.mjtObj.mjOBJ_GEOM, name)
-    scene.worldbody.add_camera(
-        name="overview", pos=[2.5, -7.9, 5.2], xyaxes=[1.0, 0.0, 0.0, 0.0, 0.82, 0.57], fovy=45
-    )
+    scene.worldbody.add_camera(name="overview", pos=[2.5, -7.9, 5.2], xyaxes=[1.0, 0.0, 0.0, 0.0, 0.82, 0.57], fovy=45)
 
 
 def box_half_sizes(course: Course) -> Array:

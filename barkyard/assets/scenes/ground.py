@@ -12,9 +12,9 @@ PHYSICS_DT = 0.004
 def open_ground() -> mujoco.MjSpec:
     """An endless floor.
 
-    Elliptic friction cones with `impratio` 10 keep feet from creeping on slopes. The PGS solver is
-    stable with them at 4 ms, where Newton's method is not: random actions made it diverge. Six warm-started sweeps put a
-    trotting base within 2 mm a second of a hundred.
+    Elliptic friction cones with `impratio` 10 keep feet from creeping on slopes. The PGS solver is stable with them at
+    4 ms, where Newton's method is not: random actions made it diverge. Six warm-started sweeps put a trotting base
+    within 2 mm a second of a hundred.
     """
     scene = mujoco.MjSpec()
     scene.compiler.degree = False
@@ -26,7 +26,12 @@ def open_ground() -> mujoco.MjSpec:
     option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND
     _add_looks(scene)
     scene.worldbody.add_geom(
-        name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[50, 50, 1], contype=GROUND, conaffinity=0, material="grass",
+        name="floor",
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        size=[50, 50, 1],
+        contype=GROUND,
+        conaffinity=0,
+        material="grass",
         group=1,
     )
     return scene
@@ -41,7 +46,9 @@ def add_walker(scene: mujoco.MjSpec, robot: Robot, calibration: Calibration | No
     scene.attach(spec, prefix=PREFIX, frame=scene.worldbody.add_frame())
     root = scene.body(PREFIX + "torso")
     root.add_camera(
-        name="track", pos=[-0.9, -1.4, 0.75], mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACKCOM,
+        name="track",
+        pos=[-0.9, -1.4, 0.75],
+        mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACKCOM,
         xyaxes=[0.84, -0.54, 0.0, 0.2, 0.31, 0.93],
     )
     for foot in robot.feet:
@@ -51,7 +58,10 @@ def add_walker(scene: mujoco.MjSpec, robot: Robot, calibration: Calibration | No
 def add_contact_sensor(scene: mujoco.MjSpec, name: str, kind: mujoco.mjtObj, element: str) -> None:
     """A sensor that counts the contacts of a geom or body with anything."""
     scene.add_sensor(
-        name=name, type=mujoco.mjtSensor.mjSENS_CONTACT, objtype=kind, objname=element,
+        name=name,
+        type=mujoco.mjtSensor.mjSENS_CONTACT,
+        objtype=kind,
+        objname=element,
         intprm=[1 << int(mujoco.mjtConDataField.mjCONDATA_FOUND), 0, 1],
     )
 
@@ -78,12 +88,22 @@ def add_movable(
 def _add_looks(scene: mujoco.MjSpec) -> None:
     checker, flat = mujoco.mjtBuiltin.mjBUILTIN_CHECKER, mujoco.mjtBuiltin.mjBUILTIN_GRADIENT
     scene.add_texture(
-        name="grass", type=mujoco.mjtTexture.mjTEXTURE_2D, builtin=checker, width=256, height=256,
-        rgb1=[0.36, 0.52, 0.38], rgb2=[0.33, 0.49, 0.35],
+        name="grass",
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        builtin=checker,
+        width=256,
+        height=256,
+        rgb1=[0.36, 0.52, 0.38],
+        rgb2=[0.33, 0.49, 0.35],
     )
     scene.add_texture(
-        name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=flat, width=64, height=64,
-        rgb1=[0.62, 0.75, 0.90], rgb2=[0.92, 0.95, 0.98],
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=flat,
+        width=64,
+        height=64,
+        rgb1=[0.62, 0.75, 0.90],
+        rgb2=[0.92, 0.95, 0.98],
     )
     grass = scene.add_material(name="grass", texrepeat=[1, 1], texuniform=True)
     grass.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "grass"

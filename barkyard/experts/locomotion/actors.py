@@ -1,5 +1,7 @@
 """The skills as actors."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,14 +13,12 @@ from barkyard.envs.tasks.locomotion.velocity import QuadrupedVelocity
 from barkyard.episode import Observations
 from barkyard.errors import InvalidInput
 from barkyard.experts.locomotion import jumping
-from barkyard.experts.locomotion.navigation import JUMP, LANDED, STAY, Navigator, plan
+from barkyard.experts.locomotion.navigation import JUMP, LANDED, SLOPE, Navigator, plan
 from barkyard.experts.locomotion.network import Floats, Network, shipped
 from barkyard.experts.locomotion.walking import GAIT_FREQUENCY, Walk
 
 JUMP_SPEED = 1.5
 """[m/s] asked of the jump."""
-_NEAR = 0.08
-"""A robot that is this near to the end of its path stands [m]."""
 
 
 class WalkingExpert:
@@ -48,13 +48,13 @@ class CourseExpert:
 
     name = "expert"
 
-    def __init__(self, env: RobotVectorEnv, walk: Network | None = None, jump: Network | None = None) -> None:
+    def __init__(self, env: RobotVectorEnv, networks: Mapping[str, Network] | None = None) -> None:
         task = env.task
         if not isinstance(task, AgilityTask):
             raise InvalidInput(f"the course's expert runs agility tasks; {env.env_id} is none")
         self._env, self._task, self._robot = env, task, task.quadruped
         self._walk, self._jump = Walk(task.quadruped), jumping.Jump(task.quadruped)
-        self._walk_network, self._jump_network = walk or shipped("walk"), jump or shipped("jump")
+        self._networks = networks or {name: shipped(name) for name in ("walk", "slope", "jump")}
         self._navigator = Navigator(env.num_envs)
         self._clock, self._bound = np.zeros(env.num_envs), np.zeros(env.num_envs)
         self._jumping = np.zeros(env.num_envs, dtype=bool)
@@ -80,11 +80,14 @@ class CourseExpert:
         self._jumping = (self._jumping | begins) & ~over
         view, mirrored = self._walk.observe(command, self._clock)
         actions = np.zeros((len(view), robot.home.size), np.float32)
-        walking, flying = np.flatnonzero(~self._jumping), np.flatnonzero(self._jumping)
-        actions[walking] = self._walk.act(self._walk_network(view[walking]), mirrored[walking])
+        for name, rows in (("walk", ~self._jumping & (skill != SLOPE)), ("slope", ~self._jumping & (skill == SLOPE))):
+            chosen = np.flatnonzero(rows)
+            if chosen.size:
+                actions[chosen] = self._walk.act(self._networks[name](view[chosen]), mirrored[chosen])
+        flying = np.flatnonzero(self._jumping)
         if flying.size:
             seen = self._jump.observe(place, np.full(len(view), JUMP_SPEED), self._bound)[flying]
-            actions[flying] = np.clip(self._jump_network(seen), -1.0, 1.0)
+            actions[flying] = np.clip(self._networks["jump"](seen), -1.0, 1.0)
         forward = robot.linear_velocity()[:, 0]
         self._bound = jumping.advance_clock(self._bound, place.ahead, forward, dt)
         self._clock = np.where(self._jumping, self._bound, (self._clock + dt * GAIT_FREQUENCY) % 1.0)

@@ -1,8 +1,9 @@
 """The broad jump: a bound whose clock is locked to the distance from the board.
 
-Front and hind feet swing for `SWING` of a cycle, half a cycle apart, so both pairs are in the air for a tenth of a
-cycle, twice. The clock runs so that the stretched flight, hind feet just off and front feet about to land, comes when
-the base is over the middle of the board; then every foot's swing spans the board. Design and reward are ours.
+Front and hind feet swing for `SWING` of a cycle, half a cycle apart, so both pairs are in the air twice a cycle, for a
+twenty-fifth of it. The clock runs so that the stretched flight, hind feet just off and front feet about to land,
+comes when the base is over the middle of the board; then every foot's swing spans the board. Design and reward are
+ours.
 """
 
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from barkyard.rotation import wrap_angle
 
 STRIDE = 0.8
 """Length of a bound [m]."""
-SWING = 0.6
+SWING = 0.54
 """Part of a cycle that a foot is in the air."""
-OVER_BOARD = 0.55
+OVER_BOARD = 0.52
 """Phase at which the base is to be over the middle of the board."""
 SLOWEST, FASTEST, CORRECTION = 1.8, 3.0, 3.0
 """Rates of the clock [Hz], and how much of a phase error is made up in a second."""

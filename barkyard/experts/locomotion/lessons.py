@@ -17,11 +17,13 @@ from barkyard.experts.locomotion.walking import GAIT_FREQUENCY, OBSERVATION_SIZE
 from barkyard.rotation import wrap_angle
 
 LEVEL_STEP = 0.15
-"""How far an environment's level rises after a good episode and falls after a fall."""
-EPISODE = 10.0
+"""How far an environment's level rises after a good episode and falls after a poor one or a fall."""
+FIRST_LEVEL = 0.4
+"""Highest level at the start."""
+EPISODE = 8.0
 """Longest episode of a walking lesson [s]."""
-GOOD_ERROR = 0.5
-"""Mean velocity error of a good episode [m/s]."""
+GOOD, POOR = 0.45, 0.75
+"""Mean velocity errors of good and of poor episodes, as parts of the mean speed asked for (and 0.1 m/s more)."""
 
 
 class WalkLesson(Lesson):
@@ -38,15 +40,16 @@ class WalkLesson(Lesson):
         self._sums: dict[str, list[float]] = {}
         self._ages: list[int] = []
         self._age = np.zeros(env.num_envs, dtype=np.int64)
-        self._error = np.zeros(env.num_envs)
+        self._error, self._asked = np.zeros((2, env.num_envs))
         if isinstance(task, QuadrupedRough):
-            task.next_level[:] = self._generator.uniform(0.0, 1.0, env.num_envs)
+            task.next_level[:] = self._generator.uniform(0.0, FIRST_LEVEL, env.num_envs)
 
     def finish(self, ids: Ids, failed: NDArray[np.bool_]) -> None:
         """Set the level of the coming episodes."""
         if isinstance(self.task, QuadrupedRough):
-            good = self._error[ids] < GOOD_ERROR * np.maximum(self._age[ids], 1)
-            level = self.task.next_level[ids] + LEVEL_STEP * np.where(failed, -1.0, good)
+            asked, error = self._asked[ids] + 0.1 * self._age[ids], self._error[ids]
+            change = np.where(failed | (error > POOR * asked), -1.0, error < GOOD * asked)
+            level = self.task.next_level[ids] + LEVEL_STEP * change
             anywhere = self._generator.uniform(0.0, 1.0, len(ids))
             self.task.next_level[ids] = np.where(level > 1.0, anywhere, np.maximum(level, 0.0))
 
@@ -54,7 +57,7 @@ class WalkLesson(Lesson):
         """Episodes begin."""
         self._reward.begin(ids)
         self._ages += self._age[ids].tolist()
-        self._age[ids], self._error[ids] = 0, 0.0
+        self._age[ids], self._error[ids], self._asked[ids] = 0, 0.0, 0.0
 
     def expired(self) -> NDArray[np.bool_]:
         """After `EPISODE`."""
@@ -79,6 +82,7 @@ class WalkLesson(Lesson):
         error = np.linalg.norm(self.task.tracking_error()[:, :2], axis=1)
         self._age += 1
         self._error += error
+        self._asked += np.linalg.norm(self.task.command[:, :2], axis=1)
         extra = {"reward": reward, "error": error}
         if isinstance(self.task, QuadrupedRough):
             extra["level"] = self.task.level
@@ -125,7 +129,7 @@ class SlopeLesson(WalkLesson):
 class JumpLesson(Lesson):
     """Bound along a line and clear one board after another. Final.
 
-    Speed and the cost of touching grow with the part of the lesson that has passed, `done` in [0, 1].
+    Speed and the cost of touching grow with the part of the lesson that has passed.
     """
 
     observation_size = jumping.OBSERVATION_SIZE
@@ -135,7 +139,6 @@ class JumpLesson(Lesson):
         assert isinstance(task, AgilityTask)
         self.env, self.task, self.robot = env, task, task.quadruped
         self.jump, self._reward = jumping.Jump(task.quadruped), jumping.JumpReward(task.quadruped)
-        self.done = 0.0
         self._generator = np.random.default_rng(seed)
         count = env.num_envs
         self.phase, self.speed = np.zeros(count), np.ones(count)
@@ -172,7 +175,7 @@ class JumpLesson(Lesson):
         """The jumping reward times the control period, and a bonus for every board that was cleared."""
         place = jumping.approach(self.robot, self.board())
         touched, airborne = self.task.contacts()
-        cost = 4.0 if self.done > 0.35 else 0.0
+        cost = 3.0 if self.done > 0.4 else 0.0
         reward, parts = self._reward(place, self.speed, self.phase, touched, cost)
         over = np.abs(place.ahead) < place.half_length
         self._touched |= touched
@@ -190,7 +193,9 @@ class JumpLesson(Lesson):
         self._expired = np.abs(place.side) > ASTRAY
         self._expired[passed] |= self._generator.uniform(size=len(passed)) < RESTARTS
         speed = self.robot.linear_velocity()[:, 0]
-        self.phase = jumping.advance_clock(self.phase, jumping.approach(self.robot, self.board()).ahead, speed, self.env.control_dt)
+        self.phase = jumping.advance_clock(
+            self.phase, jumping.approach(self.robot, self.board()).ahead, speed, self.env.control_dt
+        )
         for name, values in {**parts, "reward": reward, "forward": speed, "airborne": airborne}.items():
             self._sums.setdefault(name, []).append(float(values.mean()))
         return total - 0.5 * (self.task.failure({}) | (np.abs(place.side) > ASTRAY))

@@ -5,6 +5,7 @@ each pair, because it is longer than the last gaps are wide: it walks forward an
 between, as the published robot did at the last poles.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from barkyard.envs.simulation import Array
 from barkyard.envs.tasks.locomotion.velocity import COMMAND_LIMITS
 from barkyard.rotation import wrap_angle
 
-WALK, JUMP, STAY = 0, 1, 2
+WALK, SLOPE, JUMP, STAY = 0, 1, 2, 3
 """What is done at a point of the path."""
 SPACING = 0.05
 """Between points of the path [m]."""
@@ -57,7 +58,7 @@ class Path:
         heading: `(K,)` unwrapped [rad].
         speed: `(K,)` [m/s].
         lookahead: `(K,)` in points.
-        skill: `(K,)` one of WALK, JUMP, STAY.
+        skill: `(K,)` one of WALK, SLOPE, JUMP, STAY.
     """
 
     xy: Array
@@ -82,7 +83,7 @@ def interpolate(poses: Sequence[Pose]) -> Path:
     """A path through poses: straight between places, headings turning the short way."""
     xy, heading, speed, lookahead, skill = [], [], [], [], []
     turned = poses[0].heading
-    for a, b in zip(poses, poses[1:], strict=False):
+    for a, b in itertools.pairwise(poses):
         count = max(1, round(float(np.hypot(b.x - a.x, b.y - a.y)) / SPACING))
         target = turned + float(wrap_angle(np.float64(b.heading - turned)))
         for i in range(1, count + 1):
@@ -93,7 +94,9 @@ def interpolate(poses: Sequence[Pose]) -> Path:
         lookahead += [max(1, round(b.lookahead / SPACING))] * count
         skill += [b.skill] * count
         turned = target
-    return Path(np.array(xy), np.array(heading), np.array(speed), np.array(lookahead, np.intp), np.array(skill, np.intp))
+    return Path(
+        np.array(xy), np.array(heading), np.array(speed), np.array(lookahead, np.intp), np.array(skill, np.intp)
+    )
 
 
 def _weave(course: Course) -> list[Pose]:
@@ -125,7 +128,7 @@ def _climb(course: Course) -> list[Pose]:
     direction = np.array([np.cos(frame.heading), np.sin(frame.heading)])
     centre = np.array(frame.centre)
     before, after = centre - (frame.half_base + 0.45) * direction, centre + (frame.half_base + 0.40) * direction
-    return [Pose(*before, frame.heading, 0.9), Pose(*after, frame.heading, 1.0, 0.3)]
+    return [Pose(*before, frame.heading, 0.9), Pose(*after, frame.heading, 1.0, 0.3, SLOPE)]
 
 
 def _leap(course: Course) -> list[Pose]:

@@ -55,7 +55,11 @@ class Network:
 
     def save(self, path: Path) -> None:
         """Write a safetensors file, with the facts as metadata."""
-        arrays = {f"{i}.{name}": array for i, pair in enumerate(self.layers) for name, array in zip(("weight", "bias"), pair, strict=True)}
+        arrays = {
+            f"{i}.{name}": array
+            for i, pair in enumerate(self.layers)
+            for name, array in zip(("weight", "bias"), pair, strict=True)
+        }
         save_file(arrays, path, metadata={"facts": json.dumps(self.facts)})
 
     @classmethod

@@ -24,16 +24,18 @@ class Lesson(abc.ABC):
     Attributes:
         env: where, with autoreset disabled.
         observation_size: length of the view.
+        done: part of the lesson that has passed, in [0, 1]; `learn` sets it.
     """
 
     env: RobotVectorEnv
     observation_size: int
+    done: float = 0.0
 
     def expired(self) -> NDArray[np.bool_]:
         """`(N,)` whose episodes the lesson breaks off after this control period."""
         return np.zeros(self.env.num_envs, dtype=bool)
 
-    def finish(self, ids: Ids, failed: NDArray[np.bool_]) -> None:
+    def finish(self, ids: Ids, failed: NDArray[np.bool_]) -> None:  # noqa: B027
         """Episodes have ended in `ids`; `failed` (k,) says which by failure."""
 
     @abc.abstractmethod
@@ -141,6 +143,7 @@ def learn(
     settings: PPOSettings,
     seed: int,
     start: Network | None = None,
+    span: tuple[float, float] = (0.0, 1.0),
     report: Callable[[dict[str, float], Callable[[], Network]], None] = lambda *_: None,
 ) -> Network:
     """Train a network.
@@ -150,6 +153,7 @@ def learn(
         settings: for how long, and how.
         seed: of torch; the environments' seeds are fixed.
         start: weights of the actor to go on from.
+        span: which part of the lesson this is, where it goes on.
         report: called after every iteration with its numbers and a function that gives the actor so far.
 
     Returns:
@@ -158,6 +162,7 @@ def learn(
     from rsl_rl.runners import OnPolicyRunner
 
     torch.manual_seed(seed)
+    lesson.done = span[0]
     with contextlib.redirect_stdout(io.StringIO()):
         runner = OnPolicyRunner(_Classroom(lesson), _configuration(settings), log_dir=None, device="cpu")  # type: ignore[arg-type]
     algorithm = runner.alg
@@ -168,6 +173,7 @@ def learn(
 
     def after_iteration(**numbers: Any) -> None:
         done = int(numbers["it"]) + 1
+        lesson.done = span[0] + (span[1] - span[0]) * done / settings.iterations
         algorithm.learning_rate = first + (last - first) * done / settings.iterations
         for group in algorithm.optimizer.param_groups:
             group["lr"] = algorithm.learning_rate

@@ -52,7 +52,10 @@ class Walk:
         moving = is_moving(command)
         mirrored = moving & (phase >= 0.5)
         sign = np.where(mirrored, -1.0, 1.0)[:, None]
-        polar, axial = np.hstack([np.ones_like(sign), sign, np.ones_like(sign)]), np.hstack([sign, np.ones_like(sign), sign])
+        polar, axial = (
+            np.hstack([np.ones_like(sign), sign, np.ones_like(sign)]),
+            np.hstack([sign, np.ones_like(sign), sign]),
+        )
         scan = robot.height_scan().reshape(-1, len(SCAN_X), len(SCAN_Y))
         scan = np.where(mirrored[:, None, None], scan[:, :, ::-1], scan).reshape(len(scan), -1)
         joints = [robot.view.joint_pos - robot.home, 0.05 * robot.view.joint_vel, robot.simulation.last_action()]
@@ -113,10 +116,13 @@ class WalkReward:
         normal /= np.linalg.norm(normal, axis=1, keepdims=True)
         joints, limits = robot.view.joint_pos, robot.view.joint_range
         beyond = np.maximum(0, limits[:, 0] + 0.1 - joints) + np.maximum(0, joints - limits[:, 1] + 0.1)
-        rise = velocity[:, 0] * normal[:, 0] + velocity[:, 1] * normal[:, 1] + robot.simulation.qvel[:, 2] * normal[:, 2]
+        rise = (
+            velocity[:, 0] * normal[:, 0] + velocity[:, 1] * normal[:, 1] + robot.simulation.qvel[:, 2] * normal[:, 2]
+        )
         pose = ((joints - robot.home) ** 2).reshape(-1, 4, 3) @ np.array([1.0, 0.2, 0.1])
         parts = {
-            "linear": 1.5 * np.exp(-(error[:, :2] ** 2).sum(axis=1) / 0.25) + 0.5 * np.exp(-(error[:, :2] ** 2).sum(axis=1) / 0.03),
+            "linear": 1.5 * np.exp(-(error[:, :2] ** 2).sum(axis=1) / 0.25)
+            + 0.5 * np.exp(-(error[:, :2] ** 2).sum(axis=1) / 0.03),
             "angular": 0.5 * np.exp(-(error[:, 2] ** 2) / 0.25) + 0.3 * np.exp(-(error[:, 2] ** 2) / 0.04),
             "gait": 2.0 * self._gait(command, phase, feet, foot_velocity, contact),
             "pose": 0.5 * np.exp(-pose.sum(axis=1)),

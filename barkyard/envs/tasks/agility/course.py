@@ -1,7 +1,5 @@
 """The whole agility course, after Barkour (Caluwaerts et al. 2023)."""
 
-import numpy as np
-
 from barkyard.agility.layout import Course
 from barkyard.envs.simulation import Array
 from barkyard.envs.tasks.agility.obstacles import AgilityTask, around

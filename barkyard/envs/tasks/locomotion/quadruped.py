@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from barkyard.assets.robot import PREFIX
 from barkyard.envs.boxes import MovableBoxes
 from barkyard.envs.simulation import Array, Ids, Simulation
-from barkyard.envs.tasks.locomotion.base_motion import MOTION, base_motion
 from barkyard.envs.task import Part
+from barkyard.envs.tasks.locomotion.base_motion import MOTION, base_motion
 from barkyard.errors import InvalidInput
 from barkyard.rotation import quat_about_z
 

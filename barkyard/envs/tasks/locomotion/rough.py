@@ -9,7 +9,7 @@ import numpy as np
 from barkyard.assets.scenes.ground import add_movable
 from barkyard.envs.draws import between, draw_keys, uniform
 from barkyard.envs.simulation import Array, Ids, Simulation
-from barkyard.envs.task import Options, Part
+from barkyard.envs.task import Part
 from barkyard.envs.tasks.locomotion import blocks
 from barkyard.envs.tasks.locomotion.quadruped import scan_part
 from barkyard.envs.tasks.locomotion.velocity import QuadrupedVelocity, WalkingOptions

@@ -1,0 +1,116 @@
+"""How the shipped skills are made: `python -m barkyard.experts.locomotion.training OUT [SKILL ...]`."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from barkyard.envs.env import RobotVectorEnv
+from barkyard.envs.registry import make_vec_env
+from barkyard.experts.locomotion.lessons import JumpLesson, SlopeLesson, WalkLesson
+from barkyard.experts.locomotion.network import Network
+from barkyard.experts.locomotion.ppo import Lesson, PPOSettings, learn
+from barkyard.provenance import versions
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of PPO.
+
+    Attributes:
+        lesson: what is learnt.
+        env_id: where.
+        settings: of PPO.
+        env_kwargs: arguments of the environment.
+        start: the skill whose weights it goes on from; None is the stage before, or random weights for the first.
+        span: which part of the lesson this is.
+        seed: of torch and of the lesson.
+    """
+
+    lesson: Callable[[RobotVectorEnv, int], Lesson]
+    env_id: str
+    settings: PPOSettings
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    start: str | None = None
+    span: tuple[float, float] = (0.0, 1.0)
+    seed: int = 0
+
+
+_ROUGH, _JUMP = "barkyard/QuadrupedRough-v0", "barkyard/BroadJump-v0"
+_SMOOTH = {"randomization": {"friction_loss": [0.0, 0.0]}}
+"""Joints without dry friction step a quarter faster; each skill ends with a stage that has it."""
+_BOARDS = {"terminate_on_success": False, "difficulty": 0.3}
+
+RECIPES: Mapping[str, Sequence[Stage]] = {
+    "walk": (
+        Stage(WalkLesson, _ROUGH, PPOSettings(500), _SMOOTH),
+        Stage(WalkLesson, _ROUGH, PPOSettings(300, std=0.3, learning_rate=(5e-4, 1e-4)), seed=1),
+    ),
+    "slope": (
+        Stage(SlopeLesson, _ROUGH, PPOSettings(300, std=0.4), {**_SMOOTH, "terrain": "slope"}, start="walk"),
+        Stage(SlopeLesson, _ROUGH, PPOSettings(100, std=0.3, learning_rate=(5e-4, 1e-4)), {"terrain": "slope"}, seed=1),
+    ),
+    "jump": (
+        Stage(JumpLesson, _JUMP, PPOSettings(600), {**_SMOOTH, **_BOARDS}),
+        Stage(
+            JumpLesson, _JUMP, PPOSettings(150, std=0.3, learning_rate=(5e-4, 1e-4)), _BOARDS, span=(1.0, 1.0), seed=1
+        ),
+    ),
+}
+"""In the order in which they build on one another."""
+
+
+def train(skill: str, out: Path) -> Network:
+    """Make one skill and write `OUT/<skill>.safetensors`; its numbers go to `OUT/<skill>.jsonl`."""
+    network: Network | None = None
+    began, steps = time.perf_counter(), 0
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / f"{skill}.jsonl").open("w") as log:
+        for number, stage in enumerate(RECIPES[skill]):
+            if stage.start is not None:
+                network = Network.load(out / f"{stage.start}.safetensors")
+
+            def report(numbers: dict[str, float], _: Callable[[], Network], stage_number: int = number) -> None:
+                log.write(json.dumps({"stage": stage_number, **numbers}) + "\n")
+                log.flush()
+                if numbers["iteration"] % 10 == 0:
+                    words = " ".join(f"{name} {value:.3g}" for name, value in numbers.items())
+                    print(f"{skill}.{stage_number}: {words}", file=sys.stderr)
+
+            env = make_vec_env(stage.env_id, stage.settings.num_envs, autoreset_mode="Disabled", **stage.env_kwargs)
+            network = learn(stage.lesson(env, stage.seed), stage.settings, stage.seed, network, stage.span, report)
+            env.close()
+            steps += stage.settings.iterations * stage.settings.num_envs * stage.settings.steps
+    assert network is not None
+    stages = [
+        {"settings": asdict(s.settings), "env": s.env_id, "kwargs": dict(s.env_kwargs), "seed": s.seed}
+        for s in RECIPES[skill]
+    ]
+    network.facts = {
+        "command": f"./scripts/train_experts {skill}", "stages": stages, "steps": steps,
+        "seconds": round(time.perf_counter() - began), "versions": dict(versions()),
+    }  # fmt: skip
+    network.save(out / f"{skill}.safetensors")
+    return network
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train what is named, or everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("skills", nargs="*", metavar="SKILL", help=f"of {', '.join(RECIPES)}; all by default")
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights; the package's own by default")
+    options = parser.parse_args(arguments)
+    for skill in options.skills or RECIPES:
+        if skill not in RECIPES:
+            parser.error(f"unknown skill {skill!r}; the skills are {', '.join(RECIPES)}")
+        train(skill, options.out)
+
+
+if __name__ == "__main__":
+    main()
