@@ -8,8 +8,8 @@ from barkyard.episode import Observations
 from barkyard.errors import CheckpointError, InvalidInput
 from barkyard.policies.policy import Policy
 
-INFERENCE_BATCH = 16
-"""Rows of every inference. A multiple of 16, so that no element-wise kernel treats the last elements differently."""
+BATCH_MULTIPLE = 16
+"""What the rows of an inference are a multiple of, so that no element-wise kernel treats the last ones differently."""
 
 
 class PolicyActor:
@@ -23,17 +23,16 @@ class PolicyActor:
         policy: what acts; set to evaluation mode.
         num_slots: number of environments.
         seed: the actor's own.
-        inference_batch: rows of one inference; a multiple of 16.
+        inference_batch: rows of one inference, a multiple of 16; the policy's own number unless given.
     """
 
-    def __init__(
-        self, policy: Policy, num_slots: int, *, seed: int = 0, inference_batch: int = INFERENCE_BATCH
-    ) -> None:
-        if inference_batch < 16 or inference_batch % 16:
-            raise InvalidInput(f"inference_batch {inference_batch} must be a multiple of 16, such as {INFERENCE_BATCH}")
+    def __init__(self, policy: Policy, num_slots: int, *, seed: int = 0, inference_batch: int | None = None) -> None:
+        rows = policy.inference_batch if inference_batch is None else inference_batch
+        if rows < BATCH_MULTIPLE or rows % BATCH_MULTIPLE:
+            raise InvalidInput(f"inference_batch {rows} must be a multiple of {BATCH_MULTIPLE}, at least that")
         self.name = policy.origin.policy
         self.policy = policy.eval()
-        self.seed, self.inference_batch = seed, inference_batch
+        self.seed, self.inference_batch = seed, rows
         steps, features = policy.config.observation_steps, policy.features
         self._history: Observations = {
             key: np.zeros((num_slots, steps, *shape), dtype=np.float32) for key, shape in features.observations.items()
@@ -95,9 +94,7 @@ class PolicyActor:
                 raise InvalidInput(f"observation {key} of slot {rows[bad[0]]} is not finite: {values[bad[0]].tolist()}")
             seen[key] = torch.from_numpy(values).to(policy.device)
         with torch.inference_mode():
-            predicted = policy.predict(seen, torch.from_numpy(noise).to(policy.device)).cpu().numpy()
-        first = -policy.action_start
-        chunks = predicted[: len(slots), first : first + policy.config.action_steps]
+            chunks = policy.act(seen, torch.from_numpy(noise).to(policy.device)).cpu().numpy()[: len(slots)]
         if not np.isfinite(chunks).all():
             raise CheckpointError(f"policy {self.name} predicted actions that are not finite: its weights are damaged")
         self._chunk[slots] = chunks

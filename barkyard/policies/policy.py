@@ -4,9 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from barkyard.datasets.normalization import Normalizer
@@ -126,7 +128,10 @@ class Policy(nn.Module, ABC):
         features: what it sees and commands.
         normalizers: one for each observation part and one for `action`.
         origin: where its weights came from.
+        inference_batch: rows of every inference, unless its actor is told otherwise; a multiple of 16.
     """
+
+    inference_batch: ClassVar[int] = 16
 
     def __init__(
         self, config: ChunkConfig, features: FeatureSpec, normalizers: Mapping[str, Normalizer], origin: Origin
@@ -138,6 +143,11 @@ class Policy(nn.Module, ABC):
                 f"no normalizer for {', '.join(sorted(missing))}; given: {', '.join(sorted(normalizers))}"
             )
         self.config, self.features, self.normalizers, self.origin = config, features, dict(normalizers), origin
+
+    @staticmethod
+    def fit_observation(values: NDArray[np.float32]) -> Normalizer:
+        """The normalizer of an observation part, from its `(N, d)` values: their limits, unless overridden."""
+        return Normalizer.fit(values)
 
     @property
     def action_start(self) -> int:
@@ -177,6 +187,21 @@ class Policy(nn.Module, ABC):
         Returns:
             `(N, Tp, A)` actions as the environment takes them.
         """
+
+    def act(self, observations: Mapping[str, Tensor], noise: Tensor) -> Tensor:
+        """Predict only what is executed: the actions from the newest observation on.
+
+        Override it where that is cheaper than cutting them out of a whole prediction.
+
+        Args:
+            observations: as for `predict`.
+            noise: as for `predict`.
+
+        Returns:
+            `(N, Ta, A)` actions as the environment takes them.
+        """
+        first = -self.action_start
+        return self.predict(observations, noise)[:, first : first + self.config.action_steps]
 
     def save(self, directory: Path) -> None:
         """Write a checkpoint that replaces what is there; a kill leaves the old one or the new one, whole.

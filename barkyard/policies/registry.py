@@ -69,9 +69,17 @@ def _register_diffusion(name: str, factory: str, summary: str) -> None:
     register(PolicyEntry(name, summary, f"{room}.policy:DiffusionPolicy", config, f"{config}_training"))
 
 
+def _register_locomotion(name: str, factory: str, summary: str) -> None:
+    room = "barkyard.policies.locomotion"
+    config = f"{room}.config:{factory}"
+    register(PolicyEntry(name, summary, f"{room}.policy:LocomotionPolicy", config, f"{config}_training"))
+
+
 _register_diffusion("diffusion-unet", "small_unet", "Diffusion Policy, 1-D U-Net, for two cores")
 _register_diffusion("diffusion-transformer", "small_transformer", "Diffusion Policy, transformer, for two cores")
 _register_diffusion("diffusion-unet-published", "published_unet", "Diffusion Policy, 1-D U-Net, 65.5 M parameters")
 _register_diffusion("diffusion-transformer-published", "published_transformer", "Diffusion Policy, transformer, 9.0 M")
 _register_diffusion("mip-unet", "mip_unet", "Minimal Iterative Policy, 1-D U-Net, for two cores")
 _register_diffusion("mip-transformer", "mip_transformer", "Minimal Iterative Policy, transformer, for two cores")
+_register_locomotion("locomotion-transformer", "transformer", "Causal transformer over 15 steps, for legged robots")
+_register_locomotion("locomotion-mlp", "mlp", "MLP over 15 steps, as large as the transformer: its baseline")

@@ -57,7 +57,8 @@ def train(
         batch_size: windows a step; the policy's default unless given.
         seed: of the initial weights, the held-out episodes, the batches and the noise.
         resume: go on with the run in `out`.
-        observation_keys: observation parts to learn from; all vectors unless given.
+        observation_keys: observation parts to learn from; all vectors unless given. A part `expert_action` is never
+            one of them: where a dataset has it, it is learnt instead of the executed action.
         overrides: settings of the policy by dotted name (`network.widths`), or of the training (`training.betas`).
         device: torch device.
         log_every: steps from one line of the log to the next.
@@ -85,7 +86,14 @@ def train(
     training = configuration.vary(entry.make_training(), of_training, TRAINING)
     config = configuration.vary(entry.make_config(), changes)
     _check_folder(out, resume)
-    data = TrainingData(Dataset.open(dataset_path), config, observation_keys, training.held_out, seed)
+    data = TrainingData(
+        Dataset.open(dataset_path),
+        config,
+        observation_keys,
+        training.held_out,
+        seed,
+        entry.policy_class().fit_observation,
+    )
     policy = make_policy(
         policy_name, data.features, data.normalizers, config=config, seed=seed, dataset=data.fingerprint
     )

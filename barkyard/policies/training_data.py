@@ -1,6 +1,7 @@
 """What a training run reads: the split, the windows, their order, and the normalisation."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,21 @@ from barkyard.datasets import Dataset, Normalizer, Windows, split_episodes
 from barkyard.errors import InvalidInput
 from barkyard.policies.policy import ChunkConfig, FeatureSpec
 
+EXPERT_ACTION = "expert_action"
+"""The observation part that, where a dataset has it, holds what an expert would have done, and is learnt instead of
+the action that was executed (DAgger: Ross et al., 2011)."""
+
 
 class TrainingData:
     """A dataset, split by episode into windows to train on and windows to measure on.
+
+    Args:
+        dataset: what is learnt from.
+        config: of the policy.
+        observation_keys: observation parts to learn from; all vectors but `expert_action` unless given.
+        held_out: fraction of the episodes to measure on.
+        seed: of the split.
+        fit_observation: makes the normalizer of an observation part from its `(N, d)` values.
 
     Attributes:
         features: what a policy that learns from it sees and commands.
@@ -21,8 +34,15 @@ class TrainingData:
     """
 
     def __init__(
-        self, dataset: Dataset, config: ChunkConfig, observation_keys: Sequence[str] | None, held_out: float, seed: int
+        self,
+        dataset: Dataset,
+        config: ChunkConfig,
+        observation_keys: Sequence[str] | None,
+        held_out: float,
+        seed: int,
+        fit_observation: Callable[[NDArray[np.float32]], Normalizer] = Normalizer.fit,
     ) -> None:
+        dataset = with_expert_actions(dataset)
         keys = choose_keys(dataset, observation_keys)
         shapes = dataset.observation_shapes
         self.fingerprint = dataset.fingerprint
@@ -40,26 +60,42 @@ class TrainingData:
         )
         frames = Windows(dataset, 1, 1, 0, keys, train_episodes)
         every = frames.gather(np.arange(len(frames)))
-        self.normalizers = {key: Normalizer.fit(every.observations[key]) for key in keys}
+        self.normalizers = {key: fit_observation(every.observations[key][:, 0]) for key in keys}
         self.normalizers["action"] = Normalizer.fit(every.actions)
 
 
-def choose_keys(dataset: Dataset, keys: Sequence[str] | None) -> list[str]:
-    """The observation parts to learn from: those asked for, or else all vectors.
+def with_expert_actions(dataset: Dataset) -> Dataset:
+    """The dataset with the actions of its part `expert_action`, or as it is where it has none.
 
     Raises:
-        InvalidInput: a part is unknown or no vector.
+        InvalidInput: the part is not as long as an action.
+    """
+    shape = dataset.observation_shapes.get(EXPERT_ACTION)
+    if shape is None:
+        return dataset
+    if shape != (dataset.action_size,):
+        raise InvalidInput(f"{EXPERT_ACTION} has shape {shape}; valid: ({dataset.action_size},), that of an action")
+    labelled = copy.copy(dataset)
+    labelled.actions = dataset.take([EXPERT_ACTION], np.arange(dataset.num_frames))[EXPERT_ACTION].copy()
+    return labelled
+
+
+def choose_keys(dataset: Dataset, keys: Sequence[str] | None) -> list[str]:
+    """The observation parts to learn from: those asked for, or else all vectors but `expert_action`.
+
+    Raises:
+        InvalidInput: a part is unknown, no vector, or what is to be learnt.
     """
     shapes = dataset.observation_shapes
-    vectors = [key for key, shape in shapes.items() if len(shape) == 1]
+    vectors = [key for key, shape in shapes.items() if len(shape) == 1 and key != EXPERT_ACTION]
     if keys is None:
         return vectors
     dataset.check_parts(keys)
-    images = [key for key in keys if key not in vectors]
-    if images or not keys:
+    others = [key for key in keys if key not in vectors]
+    if others or not keys:
         raise InvalidInput(
-            f"observation_keys {list(keys)} must be one or more vectors; no policy reads images yet. "
-            f"Valid: {', '.join(vectors)}"
+            f"observation_keys {list(keys)} must be one or more vectors other than {EXPERT_ACTION}; no policy reads "
+            f"images yet. Valid: {', '.join(vectors)}"
         )
     return list(keys)
 

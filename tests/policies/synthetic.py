@@ -10,7 +10,7 @@ from barkyard.episode import Episode
 from barkyard.policies.checkpoint import make_policy
 from barkyard.policies.configuration import vary
 from barkyard.policies.diffusion.config import DiffusionConfig, TransformerConfig, UnetConfig
-from barkyard.policies.policy import FeatureSpec, Policy
+from barkyard.policies.policy import ChunkConfig, FeatureSpec, Policy
 
 GAIN = 0.2
 """Part of an action by which the point moves."""
@@ -34,7 +34,7 @@ def make_tiny(network: str, seed: int = 0, **changes: object) -> Policy:
     return make_policy(name, FEATURES, NORMALIZERS, config=vary(config, changes), seed=seed)
 
 
-def batch(size: int, config: DiffusionConfig, seed: int = 0) -> WindowBatch:
+def batch(size: int, config: ChunkConfig, seed: int = 0) -> WindowBatch:
     """Random windows; the last two actions of the first are padding."""
     rng = np.random.default_rng(seed)
     seen = (size, config.observation_steps, 2)

@@ -34,7 +34,7 @@ COURSE_SHAPES: dict[str, tuple[int, ...]] = {
 """What a quadruped on the agility course observes, about."""
 
 NAMES = {"transformer": "locomotion-transformer", "mlp": "locomotion-mlp"}
-NETWORKS = {
+NETWORKS: dict[str, TransformerConfig | MlpConfig] = {
     "transformer": TransformerConfig(layers=2, heads=1, width=32),
     "mlp": MlpConfig(widths=(64, 32), scan_width=16),
 }
@@ -44,7 +44,7 @@ TINY = {
 }
 
 
-def make_tiny(kind: str, seed: int = 0, features: FeatureSpec = FEATURES, **changes: object) -> LocomotionPolicy:
+def make_tiny(kind: str, features: FeatureSpec = FEATURES, seed: int = 0, **changes: Any) -> LocomotionPolicy:
     """In evaluation mode."""
     policy = make_policy(NAMES[kind], features, NORMALIZERS, config=vary(TINY[kind], changes), seed=seed)
     assert isinstance(policy, LocomotionPolicy)
@@ -77,8 +77,7 @@ def answer(states: NDArray[Any], last_action: NDArray[Any], terrain: NDArray[Any
     """What is done at the last of `(t, 3)` states: it depends on the one before it too."""
     before = states[max(len(states) - 2, 0)]
     ahead = terrain[:6].mean() - terrain[6:].mean()
-    first = 0.6 * states[-1, 0] - 0.4 * before[1] + 0.5 * ahead
-    return np.array([first, 0.5 * states[-1, 2] * np.sign(ahead) + 0.3 * last_action[0]])
+    return np.array([0.5 * states[-1, 0] - 0.5 * before[1], 1.5 * ahead * states[-1, 2] + 0.5 * last_action[0]])
 
 
 def episode(seed: int, length: int = 20, expert: bool = False) -> Episode:
@@ -107,9 +106,9 @@ def episode(seed: int, length: int = 20, expert: bool = False) -> Episode:
     )
 
 
-def write_dataset(path: Path, episodes: int = 40, expert: bool = False) -> Path:
+def write_dataset(path: Path, seeds: range, expert: bool = False) -> Path:
     with DatasetWriter.create(path, episode(0, expert=expert)) as writer:
-        for seed in range(episodes):
+        for seed in seeds:
             writer.write(episode(seed, expert=expert))
     return path
 

@@ -10,7 +10,7 @@ from barkyard.datasets import Normalizer
 from barkyard.errors import InvalidInput
 from barkyard.policies.locomotion.config import LocomotionConfig, TransformerConfig
 from barkyard.policies.locomotion.policy import LARGEST_OBSERVATION, LocomotionPolicy, Scaling
-from barkyard.policies.locomotion.transformer import visibility
+from barkyard.policies.locomotion.transformer import attention_bias
 from tests.policies.synthetic_locomotion import (
     FEATURES,
     NORMALIZERS,
@@ -48,16 +48,18 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_visibility_by_hand() -> None:
-    """Two steps: action 0, state 0, action 1, state 1, reading 0, reading 1."""
-    assert visibility(2, 2).int().tolist() == [
-        [1, 0, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0, 0],
-        [1, 1, 1, 0, 0, 0],
-        [1, 1, 1, 1, 0, 0],
-        [1, 1, 0, 0, 1, 0],
-        [1, 1, 1, 1, 0, 1],
+def test_attention_bias_by_hand() -> None:
+    """Two steps: action 0, state 0, action 1, state 1, reading 0, reading 1; the second head falls half as fast."""
+    x = -np.inf
+    first = [
+        [0, x, x, x, x, x],
+        [0, 0, x, x, x, x],
+        [-1, -1, 0, x, x, x],
+        [-1, -1, 0, 0, x, x],
+        [0, 0, x, x, 0, x],
+        [-1, -1, 0, 0, x, 0],
     ]
+    np.testing.assert_array_equal(attention_bias(2, 2, 2), np.array([first, first]) / [[[1]], [[2]]])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,7 +124,7 @@ def test_actions_are_weighed_by_their_range(kind: str) -> None:
     policies = [make_tiny(kind) for _ in range(2)]
     policies[1].action_scaling = Scaling([wide["action"]], 1.0)
     data = batch(8)
-    twice = replace(data, actions=2 * data.actions + np.float32([0.0, -1.5]))
+    twice = replace(data, actions=2 * data.actions + np.array([0.0, -1.5], dtype=np.float32))
     assert policies[1].loss(twice, generator()).item() == pytest.approx(policies[0].loss(data, generator()).item())
 
 
@@ -152,7 +154,8 @@ def test_actions_are_hidden_by_whole_windows() -> None:
 
 def test_observations_are_normalised_by_mean_and_deviation() -> None:
     """Mean 3, deviation 2 by hand; a dimension that never changes is shifted to 0."""
-    normalizer = LocomotionPolicy.fit_observation(np.float32([[1.0, 7.0], [5.0, 7.0], [1.0, 7.0], [5.0, 7.0]]))
+    values = np.array([[1.0, 7.0], [5.0, 7.0], [1.0, 7.0], [5.0, 7.0]], dtype=np.float32)
+    normalizer = LocomotionPolicy.fit_observation(values)
     np.testing.assert_allclose(normalizer.center, [3.0, 7.0])
     np.testing.assert_allclose(normalizer.half_range, [2.0, 1.0])
     scaling = Scaling([normalizer], LARGEST_OBSERVATION)
@@ -165,12 +168,10 @@ def test_a_row_is_the_same_wherever_it_stands(kind: str, threads: int) -> None:
     """Bit for bit, at the registered size, for random rows, places and neighbours."""
     torch.set_num_threads(threads)
     policy = make_full(kind)
-    draws = generator()
+    draws, shapes = generator(), policy.features.observations
 
     def draw() -> dict[str, Tensor]:
-        return {
-            key: torch.randn(ROWS, 15, *shape, generator=draws) for key, shape in policy.features.observations.items()
-        }
+        return {key: torch.randn(ROWS, 15, *shape, generator=draws) for key, shape in shapes.items()}
 
     for _ in range(4 if threads == 1 else 2):
         first, second = draw(), draw()
@@ -199,7 +200,7 @@ def test_observations_that_it_cannot_read(shapes: dict[str, tuple[int, ...]], me
 
 def test_settings_that_do_not_fit() -> None:
     with pytest.raises(InvalidInput, match="width 32 must be a multiple of heads, 5"):
-        make_tiny("transformer", **{"network.heads": 5})
+        make_tiny("transformer", FEATURES, **{"network.heads": 5})
     with pytest.raises(InvalidInput, match="observation_steps 0 must be at least 1"):
         LocomotionConfig(TransformerConfig(1, 1, 8), observation_steps=0)
     with pytest.raises(InvalidInput, match="action_dropout 1.5 must be between 0 and 1"):

@@ -19,7 +19,7 @@ from tests.policies.synthetic_locomotion import NAMES, SHAPES, STEPS, TINY, epis
 
 KINDS = sorted(TINY)
 SIZES: dict[str, dict[str, Any]] = {
-    "transformer": {"network.layers": 2, "network.heads": 2, "network.width": 32},
+    "transformer": {"network.layers": 2, "network.heads": 1, "network.width": 32},
     "mlp": {"network.widths": [64, 64], "network.scan_width": 16},
 }
 SETTINGS: dict[str, Any] = {
@@ -28,19 +28,19 @@ SETTINGS: dict[str, Any] = {
     "scan_channels": [4, 8],
     "training.held_out": 0.1,
     "training.warmup_steps": 10,
-    "training.learning_rate": 5e-3,
+    "training.learning_rate": 1e-2,
 }
 
 
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("data") / "walker")
+    return write_dataset(tmp_path_factory.mktemp("data") / "walker", range(40))
 
 
 @pytest.fixture(scope="module")
 def corrected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Executed actions are noise; what an expert would have done stands beside them."""
-    return write_dataset(tmp_path_factory.mktemp("data") / "corrected", expert=True)
+    return write_dataset(tmp_path_factory.mktemp("data") / "corrected", range(40), expert=True)
 
 
 def run(dataset: Path, kind: str, out: Path, **changes: Any) -> Path:
@@ -65,23 +65,23 @@ def mean_error(policy: LocomotionPolicy, dataset: Dataset, labels: NDArray[np.fl
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_learns_a_task_of_states_previous_actions_and_scans(kind: str, demonstrations: Path, tmp_path: Path) -> None:
-    """A quarter of the spread of the answers is left; without scans, or from one step, more than a half is."""
-    steps, size = {"transformer": (300, 32), "mlp": (400, 128)}[kind]
+    """On episodes it has not seen. Without scans, or without older states, 0.53 of the spread would be left."""
+    steps, size = {"transformer": (300, 32), "mlp": (300, 128)}[kind]
     run(demonstrations, kind, tmp_path / "run", steps=steps, batch_size=size, save_every=steps)
-    policy, dataset = load_policy(tmp_path / "run"), Dataset.open(demonstrations)
+    policy = load_policy(tmp_path / "run")
     assert isinstance(policy, LocomotionPolicy)
-    print(mean_error(policy, dataset, dataset.actions))
-    assert mean_error(policy, dataset, dataset.actions) < 0.25
+    unseen = Dataset.open(write_dataset(tmp_path / "unseen", range(100, 110)))
+    assert mean_error(policy, unseen, unseen.actions) < 0.4
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_learns_the_experts_action_where_it_was_recorded(kind: str, corrected: Path, tmp_path: Path) -> None:
-    run(corrected, kind, tmp_path / "run", steps=200, batch_size=64, save_every=200)
+    run(corrected, kind, tmp_path / "run", steps=100, batch_size=64, save_every=100)
     policy, dataset = load_policy(tmp_path / "run"), Dataset.open(corrected)
     assert isinstance(policy, LocomotionPolicy)
     assert list(policy.features.observations) == list(SHAPES)
     labels = dataset.take(["expert_action"], np.arange(dataset.num_frames))["expert_action"]
-    assert mean_error(policy, dataset, labels) < 0.6
+    assert mean_error(policy, dataset, labels) < 0.7
     assert mean_error(policy, dataset, dataset.actions) > 0.9
 
 
