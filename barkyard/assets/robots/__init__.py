@@ -9,6 +9,7 @@ from barkyard.errors import InvalidInput
 ROBOTS = {
     "barkour_vb": "barkyard.assets.robots.barkour:barkour_vb",
     "barkour_v0": "barkyard.assets.robots.barkour:barkour_v0",
+    "barkour_vb_menagerie": "barkyard.assets.robots.barkour:barkour_vb_menagerie",
     "panda": "barkyard.assets.robots.panda:panda",
 }
 

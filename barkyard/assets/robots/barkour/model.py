@@ -15,13 +15,11 @@ FOOT_FRICTION = (0.8, 0.02, 0.01)
 """Menagerie's. Its foot softness (solimp 0.015 1 0.031) is not taken: a standing foot would sink in by 14 mm."""
 FOOT_SOLIMP = (0.8, 0.95, 0.005, 0.5, 2.0)
 """A choice: hard rubber, 2 mm under a quarter of the weight."""
-_VISUAL, _COLLISION = 1, 0
-_BODY, _MOTOR, _LIMB, _FOOT = (0.93, 0.93, 0.95, 1), (0.16, 0.17, 0.19, 1), (0.80, 0.82, 0.86, 1), (0.1, 0.1, 0.1, 1)
-_ACCENT = (0.98, 0.62, 0.10, 1)
+VISUAL_GROUP, COLLISION_GROUP = 1, 0
 
 
 def quadruped_spec(numbers: QuadrupedNumbers, name: str) -> mujoco.MjSpec:
-    """The robot alone, its torso at the origin with a free joint.
+    """The robot alone, its torso at the origin with a free joint: bodies, joints, actuators and collision shapes.
 
     Joints and actuators are `<leg>_<joint>` in the order of `LEGS` and `LEG_JOINTS`, feet are the geoms `<leg>_foot`.
     Positive abduction moves a foot inward, a positive hip angle swings the thigh down, a positive knee angle extends.
@@ -33,10 +31,11 @@ def quadruped_spec(numbers: QuadrupedNumbers, name: str) -> mujoco.MjSpec:
     torso = spec.worldbody.add_body(name="torso")
     torso.add_freejoint(name="base")
     _set_inertia(torso, numbers.torso, 1.0, 1.0)
-    _add_collision(torso, "torso", mujoco.mjtGeom.mjGEOM_BOX, GROUND | OBSTACLE, size=numbers.torso_box, pos=_box_centre(numbers))
-    _add_torso_visuals(torso, numbers)
+    _add_collision(
+        torso, "torso", mujoco.mjtGeom.mjGEOM_BOX, GROUND | OBSTACLE, size=numbers.torso_box, pos=_box_centre(numbers)
+    )
     torso.add_site(name="base", pos=[0, 0, 0])
-    torso.add_site(name="imu", pos=[0.0107, 0, -0.06])
+    torso.add_site(name="imu", pos=numbers.imu)
     for leg in LEGS:
         _add_leg(spec, torso, leg, numbers)
     return spec
@@ -50,9 +49,7 @@ def _box_centre(numbers: QuadrupedNumbers) -> tuple[float, float, float]:
 def _add_leg(spec: mujoco.MjSpec, torso: mujoco.MjsBody, leg: str, numbers: QuadrupedNumbers) -> None:
     front, left = (1.0 if leg[0] == "F" else -1.0), (1.0 if leg[1] == "L" else -1.0)
     front_x, hind_x, lateral, height = numbers.abduction_axis
-    abduction = torso.add_body(
-        name=f"{leg}_abduction", pos=[front_x if front > 0 else hind_x, left * lateral, height]
-    )
+    abduction = torso.add_body(name=f"{leg}_abduction", pos=[front_x if front > 0 else hind_x, left * lateral, height])
     hip_x, hip_y = numbers.hip_offset
     thigh = abduction.add_body(name=f"{leg}_thigh", pos=[front * hip_x, left * hip_y, 0.0])
     shank = thigh.add_body(name=f"{leg}_shank", pos=[-numbers.thigh_length, left * numbers.knee_offset, 0.0])
@@ -60,16 +57,19 @@ def _add_leg(spec: mujoco.MjSpec, torso: mujoco.MjsBody, leg: str, numbers: Quad
     _set_inertia(thigh, numbers.thigh, 1.0, left)
     hip_range = numbers.front_hip_range if front > 0 else numbers.hind_hip_range
     ranges = (numbers.abduction_range, hip_range, numbers.knee_range)
-    axes = ([-left, 0, 0], [0, -1, 0], [0, 1, 0])
+    axes = ([-left, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 1.0, 0.0])
     for body, joint, limits, axis in zip((abduction, thigh, shank), LEG_JOINTS, ranges, axes, strict=True):
         _add_joint(spec, body, f"{leg}_{joint}", limits, axis, numbers)
     knee_y = left * numbers.knee_offset
     _add_collision(
-        thigh, f"{leg}_thigh", mujoco.mjtGeom.mjGEOM_CAPSULE, GROUND | OBSTACLE, size=[0.02],
+        thigh,
+        f"{leg}_thigh",
+        mujoco.mjtGeom.mjGEOM_CAPSULE,
+        GROUND | OBSTACLE,
+        size=[0.02],
         fromto=[0, knee_y, 0, -numbers.thigh_length, knee_y, 0],
     )
     _add_shank(shank, leg, numbers)
-    _add_leg_visuals(abduction, thigh, leg, front, left, numbers)
 
 
 def _add_shank(shank: mujoco.MjsBody, leg: str, numbers: QuadrupedNumbers) -> None:
@@ -82,15 +82,18 @@ def _add_shank(shank: mujoco.MjsBody, leg: str, numbers: QuadrupedNumbers) -> No
     shank.explicitinertial = True
     foot = numbers.shank_length * direction
     end = foot * (1.0 - numbers.foot_radius / numbers.shank_length)
+    _add_collision(shank, f"{leg}_shank", mujoco.mjtGeom.mjGEOM_CAPSULE, OBSTACLE, size=[0.011], fromto=[0, 0, 0, *end])
     _add_collision(
-        shank, f"{leg}_shank", mujoco.mjtGeom.mjGEOM_CAPSULE, OBSTACLE, size=[0.011], fromto=[0, 0, 0, *end]
+        shank,
+        f"{leg}_foot",
+        mujoco.mjtGeom.mjGEOM_SPHERE,
+        GROUND | OBSTACLE,
+        size=[numbers.foot_radius],
+        pos=foot,
+        friction=FOOT_FRICTION,
+        solimp=FOOT_SOLIMP,
+        priority=1,
     )
-    _add_collision(
-        shank, f"{leg}_foot", mujoco.mjtGeom.mjGEOM_SPHERE, GROUND | OBSTACLE, size=[numbers.foot_radius], pos=foot,
-        friction=FOOT_FRICTION, solimp=FOOT_SOLIMP, priority=1,
-    )
-    _add_visual(shank, mujoco.mjtGeom.mjGEOM_CAPSULE, _MOTOR, size=[0.0125], fromto=[0, 0, 0, *end])
-    _add_visual(shank, mujoco.mjtGeom.mjGEOM_SPHERE, _FOOT, size=[numbers.foot_radius], pos=foot)
     shank.add_site(name=f"{leg}_foot", pos=foot)
 
 
@@ -129,44 +132,12 @@ def _add_joint(
 
 def _add_collision(body: mujoco.MjsBody, name: str, kind: mujoco.mjtGeom, bits: int, **fields: object) -> None:
     body.add_geom(
-        name=name, type=kind, contype=0, conaffinity=bits, group=_COLLISION, rgba=[0.5, 0.5, 0.5, 0.4], mass=0, **fields
-    )
-
-
-def _add_visual(body: mujoco.MjsBody, kind: mujoco.mjtGeom, rgba: tuple[float, ...], **fields: object) -> None:
-    body.add_geom(type=kind, contype=0, conaffinity=0, group=_VISUAL, rgba=rgba, mass=0, **fields)
-
-
-def _add_torso_visuals(torso: mujoco.MjsBody, numbers: QuadrupedNumbers) -> None:
-    box, capsule, ellipsoid = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_ELLIPSOID
-    x, y, z = numbers.torso_box
-    centre = _box_centre(numbers)[2]
-    for side in (1.0, -1.0):
-        edge, radius = side * (y - 0.03), z * 0.62
-        _add_visual(torso, capsule, _BODY, size=[radius], fromto=[-x + radius, edge, centre, x - radius, edge, centre])
-    _add_visual(torso, box, _BODY, size=[x * 0.86, y - 0.03, z * 0.62], pos=[0, 0, centre])
-    _add_visual(torso, box, _MOTOR, size=[x * 0.55, y * 0.55, z * 0.2], pos=[-0.02, 0, centre + z * 0.72])
-    _add_visual(torso, box, _ACCENT, size=[x * 0.12, y * 0.56, z * 0.21], pos=[x * 0.38, 0, centre + z * 0.72])
-    _add_visual(torso, ellipsoid, _MOTOR, size=[0.03, y * 0.75, z * 0.5], pos=[x - 0.012, 0, centre])
-
-
-def _add_leg_visuals(
-    abduction: mujoco.MjsBody, thigh: mujoco.MjsBody, leg: str, front: float, left: float, numbers: QuadrupedNumbers
-) -> None:
-    cylinder, capsule = mujoco.mjtGeom.mjGEOM_CYLINDER, mujoco.mjtGeom.mjGEOM_CAPSULE
-    hip_x, hip_y = numbers.hip_offset
-    knee_y = left * numbers.knee_offset
-    _add_visual(abduction, cylinder, _MOTOR, size=[0.042], fromto=[-front * 0.01, 0, 0, front * 0.032, 0, 0])
-    _add_visual(
-        abduction, cylinder, _LIMB, size=[0.046],
-        fromto=[front * hip_x, left * (hip_y - 0.035), 0, front * hip_x, left * (hip_y - 0.005), 0],
-    )
-    _add_visual(thigh, cylinder, _MOTOR, size=[0.046], fromto=[0, 0, 0, 0, knee_y - left * 0.02, 0])
-    _add_visual(thigh, cylinder, _ACCENT, size=[0.030], fromto=[0, knee_y - left * 0.02, 0, 0, knee_y + left * 0.018, 0])
-    _add_visual(
-        thigh, capsule, _BODY, size=[0.021], fromto=[-0.01, knee_y, 0, -numbers.thigh_length + 0.002, knee_y, 0]
-    )
-    _add_visual(
-        thigh, cylinder, _MOTOR, size=[0.023],
-        fromto=[-numbers.thigh_length, knee_y - 0.02, 0, -numbers.thigh_length, knee_y + 0.02, 0],
+        name=name,
+        type=kind,
+        contype=0,
+        conaffinity=bits,
+        group=COLLISION_GROUP,
+        rgba=[0.5, 0.5, 0.5, 0.4],
+        mass=0,
+        **fields,
     )

@@ -41,7 +41,8 @@ class QuadrupedNumbers:
         friction_loss [N m]: of every joint.
         max_speed: joint speed at which drag takes the whole torque limit [rad/s].
         home: joint angles of a leg, abduction, hip, knee.
-        home_height: of the torso above the ground when the feet touch it at `home`.
+        home_height: of the torso above the ground at the start, at `home`.
+        imu: place of the inertial measurement unit in the torso.
     """
 
     torso: Link
@@ -70,6 +71,7 @@ class QuadrupedNumbers:
     max_speed: float
     home: tuple[float, float, float]
     home_height: float
+    imu: tuple[float, float, float]
 
 
 VB = QuadrupedNumbers(
@@ -99,6 +101,7 @@ VB = QuadrupedNumbers(
     max_speed=25.0,
     home=(0.0, 0.5, 1.0),
     home_height=0.28,
+    imu=(0.0107, 0.0, -0.06),
 )
 """Barkour vB. The collision box is a choice, inside the inertia-equivalent box 0.46 x 0.27 x 0.16 m and clear of the
 legs. `max_speed` is the "at least 25 rad/s" of the robot's documentation taken as the most."""
@@ -130,6 +133,9 @@ V0 = QuadrupedNumbers(
     max_speed=25.0,
     home=(0.0, 0.5, 1.0),
     home_height=0.21,
+    imu=(0.0196, 0.0, 0.0612),
 )
 """Barkour v0, the robot of the paper. Thigh masses of the two sides (0.942, 0.939) are averaged. The torque limit is
-that of Menagerie's MJX model; the paper gives 12 N m as the hardware's peak."""
+that of Menagerie's MJX model; the paper gives 12 N m as the hardware's peak. At `home_height`, Menagerie's, the feet
+are 14 mm above the ground. The leg is plane here, as vB's; Menagerie's foot is 11 mm nearer to the body and 3 mm lower
+at home. The place of the IMU is a choice, the torso's centre of mass: it is not found."""
