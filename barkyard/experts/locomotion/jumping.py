@@ -1,7 +1,7 @@
 """The broad jump: a bound whose clock is locked to the distance from the board.
 
 Front and hind feet swing for `SWING` of a cycle, half a cycle apart, so both pairs are in the air twice a cycle, for a
-twenty-fifth of it. The clock runs so that the stretched flight, hind feet just off and front feet about to land,
+fiftieth of it and longer in fact. The clock runs so that the stretched flight, hind feet just off and front feet about to land,
 comes when the base is over the middle of the board; then every foot's swing spans the board. Design and reward are
 ours.
 """
@@ -13,17 +13,22 @@ from numpy.typing import NDArray
 
 from barkyard.envs.simulation import Array, Ids
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped
+from barkyard.experts.locomotion.walking import mirror_joints
 from barkyard.rotation import wrap_angle
 
 STRIDE = 0.8
 """Length of a bound [m]."""
-SWING = 0.54
+SWING = 0.52
 """Part of a cycle that a foot is in the air."""
-OVER_BOARD = 0.52
+OVER_BOARD = 0.51
 """Phase at which the base is to be over the middle of the board."""
-SLOWEST, FASTEST, CORRECTION = 1.8, 3.0, 3.0
+SLOWEST, FASTEST, CORRECTION = 1.7, 3.0, 5.0
 """Rates of the clock [Hz], and how much of a phase error is made up in a second."""
+BEHIND = 0.3
+"""Errors lie within half a cycle of this: the clock rather hurries than waits, because it cannot go slowly."""
 SWING_HEIGHT = 0.09
+LEAD = 0.6
+"""Distance ahead whose lateral offset says on which side the robot is [m]."""
 OBSERVATION_SIZE = 9 + 36 + 1 + 2 + 4
 _FRONT = np.array([True, False, True, False])
 
@@ -59,7 +64,7 @@ def approach(quadruped: Quadruped, board: Array) -> Approach:
 def advance_clock(phase: Array, ahead: Array, speed: Array, dt: float) -> Array:
     """`(N,)` the bound's phase [cycles, in [0, 1)] one control period later."""
     wanted = OVER_BOARD - ahead / STRIDE
-    error = wrap_angle(wanted - phase, 1.0)
+    error = wrap_angle(wanted - phase - BEHIND, 1.0) + BEHIND
     rate = np.clip(speed / STRIDE + CORRECTION * error, SLOWEST, FASTEST)
     return (phase + dt * rate) % 1.0
 
@@ -70,24 +75,43 @@ class Jump:
     def __init__(self, quadruped: Quadruped) -> None:
         self.quadruped = quadruped
 
-    def observe(self, place: Approach, speed: Array, phase: Array) -> Floats:
-        """`(N, OBSERVATION_SIZE)` features, for a wanted speed (N,) [m/s] and a phase (N,)."""
+    def observe(self, place: Approach, speed: Array, phase: Array) -> tuple[Floats, NDArray[np.bool_]]:
+        """What the network sees: the world as if the robot were right of the board's axis.
+
+        Args:
+            place: where the robots are.
+            speed: `(N,)` wanted [m/s].
+            phase: `(N,)` of the bound [cycles].
+
+        Returns:
+            `(N, OBSERVATION_SIZE)` features, and `(N,)` whether left and right are exchanged in them.
+        """
         robot = self.quadruped
+        mirrored = place.side + LEAD * place.heading > 0.0
+        sign = np.where(mirrored, -1.0, 1.0)
+        one = np.ones_like(sign)
+        polar, axial = np.stack([one, sign, one], axis=1), np.stack([sign, one, sign], axis=1)
         angle = 2 * np.pi * phase
-        clock = np.stack([np.sin(angle), np.cos(angle)], axis=1)
-        where = [np.clip(place.ahead, -1.0, 2.0), np.clip(4 * place.side, -2, 2), np.clip(2 * place.heading, -2, 2)]
+        joints = [robot.view.joint_pos - robot.home, 0.05 * robot.view.joint_vel, robot.simulation.last_action()]
+        where = [
+            np.clip(place.ahead, -1.0, 2.0),
+            sign * np.clip(4 * place.side, -2, 2),
+            sign * np.clip(2 * place.heading, -2, 2),
+        ]
         parts = [
-            robot.linear_velocity(),
-            0.25 * robot.angular_velocity(),
-            robot.up(),
-            robot.view.joint_pos - robot.home,
-            0.05 * robot.view.joint_vel,
-            robot.simulation.last_action(),
+            robot.linear_velocity() * polar,
+            0.25 * robot.angular_velocity() * axial,
+            robot.up() * polar,
+            *[np.where(mirrored[:, None], mirror_joints(values), values) for values in joints],
             speed[:, None],
-            clock,
+            np.stack([np.sin(angle), np.cos(angle)], axis=1),
             np.stack([*where, 4 * place.half_length], axis=1),
         ]
-        return np.concatenate(parts, axis=1).astype(np.float32)
+        return np.concatenate(parts, axis=1).astype(np.float32), mirrored
+
+    def act(self, outputs: Floats, mirrored: NDArray[np.bool_]) -> Floats:
+        """`(N, 12)` actions from the network's outputs."""
+        return np.clip(np.where(mirrored[:, None], mirror_joints(outputs), outputs), -1.0, 1.0)
 
 
 class JumpReward:
@@ -116,7 +140,7 @@ class JumpReward:
         speed = velocity[:, 0]
         pose = ((joints - robot.home) ** 2).reshape(-1, 4, 3) @ np.array([1.0, 0.1, 0.05])
         parts = {
-            "speed": 0.6 * np.clip(speed / wanted, 0, 1) + 0.5 * np.exp(-((speed - wanted) ** 2) / 0.25),
+            "speed": 1.5 * np.clip(speed / wanted, -1, 1) + 0.5 * np.exp(-((speed - wanted) ** 2) / 0.25),
             "gait": 4.0 * self._gait(phase, feet, (feet - self._feet) / dt),
             "line": 0.8 * np.exp(-((place.side / 0.12) ** 2)) + 0.8 * np.exp(-((place.side / 0.5) ** 2)),
             "heading": 0.8 * np.exp(-((place.heading / 0.2) ** 2)),

@@ -18,8 +18,8 @@ from barkyard.rotation import wrap_angle
 
 LEVEL_STEP = 0.15
 """How far an environment's level rises after a good episode and falls after a poor one or a fall."""
-FIRST_LEVEL = 0.4
-"""Highest level at the start."""
+FIRST_LEVELS = (0.0, 0.4)
+"""Range of the levels at the start."""
 EPISODE = 8.0
 """Longest episode of a walking lesson [s]."""
 GOOD, POOR = 0.45, 0.75
@@ -31,7 +31,9 @@ class WalkLesson(Lesson):
 
     observation_size = OBSERVATION_SIZE
 
-    def __init__(self, env: RobotVectorEnv, seed: int) -> None:
+    def __init__(
+        self, env: RobotVectorEnv, seed: int, first_levels: tuple[float, float] = FIRST_LEVELS
+    ) -> None:
         task = env.task
         assert isinstance(task, QuadrupedVelocity)
         self._generator = np.random.default_rng(seed)
@@ -42,7 +44,7 @@ class WalkLesson(Lesson):
         self._age = np.zeros(env.num_envs, dtype=np.int64)
         self._error, self._asked = np.zeros((2, env.num_envs))
         if isinstance(task, QuadrupedRough):
-            task.next_level[:] = self._generator.uniform(0.0, FIRST_LEVEL, env.num_envs)
+            task.next_level[:] = self._generator.uniform(*first_levels, env.num_envs)
 
     def finish(self, ids: Ids, failed: NDArray[np.bool_]) -> None:
         """Set the level of the coming episodes."""
@@ -159,23 +161,24 @@ class JumpLesson(Lesson):
         self._reward.begin(ids)
         self._touched[ids] = self._flown[ids] = False
         self.phase[ids] = self._generator.uniform(0.0, 1.0, len(ids))
-        low, high = (0.3, 0.9) if self.done < 0.1 else (1.3, 1.7)
-        ramp = min(1.0, self.done / 0.2)
-        self.speed[ids] = self._generator.uniform(0.3 + ramp * (low - 0.3), 0.6 + ramp * (high - 0.6), len(ids))
+        ramp = np.clip((self.done - 0.05) / 0.35, 0.0, 1.0)
+        self.speed[ids] = self._generator.uniform(0.2 + 1.1 * ramp, 0.6 + 1.1 * ramp, len(ids))
 
     def observe(self) -> Floats:
         """The jumping network's view."""
-        return self.jump.observe(jumping.approach(self.robot, self.board()), self.speed, self.phase)
+        place = jumping.approach(self.robot, self.board())
+        view, self._mirrored = self.jump.observe(place, self.speed, self.phase)
+        return view
 
     def act(self, outputs: Floats) -> Floats:
         """Joint targets."""
-        return np.clip(outputs, -1.0, 1.0)
+        return self.jump.act(outputs, self._mirrored)
 
     def reward(self) -> Array:
         """The jumping reward times the control period, and a bonus for every board that was cleared."""
         place = jumping.approach(self.robot, self.board())
         touched, airborne = self.task.contacts()
-        cost = 3.0 if self.done > 0.4 else 0.0
+        cost = 3.0 if self.done > 0.5 else 0.0
         reward, parts = self._reward(place, self.speed, self.phase, touched, cost)
         over = np.abs(place.ahead) < place.half_length
         self._touched |= touched

@@ -5,6 +5,8 @@ keep to, velocity tracking, and penalties. In the second half of the clock left 
 network and back after it, so it learns one half of a symmetric gait.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +29,7 @@ _FIRST_PAIR = np.array([True, False, False, True])
 Floats = NDArray[np.float32]
 
 
-def mirror_joints(values: Array) -> Array:
+def mirror_joints(values: NDArray[Any]) -> NDArray[Any]:
     """`(n, 12)` joint values with left and right exchanged; abduction is inward on both sides, so no sign changes."""
     return values[:, _MIRRORED_LEGS]
 

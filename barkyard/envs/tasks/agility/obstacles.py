@@ -13,13 +13,13 @@ from barkyard.agility.layout import OBSTACLES, Course
 from barkyard.agility.score import RULES, scores
 from barkyard.agility.tracker import FAULTS, MODES
 from barkyard.assets.robot import Calibration, Robot
-from barkyard.assets.scenes import course as scenery
 from barkyard.assets.scenes.ground import add_walker, open_ground
 from barkyard.envs.draws import between, draw_keys, uniform
 from barkyard.envs.memory import Layout
 from barkyard.envs.randomization import Randomization, Randomizer, torque_limited
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Options, Part, Task
+from barkyard.envs.tasks.agility import scenery
 from barkyard.envs.tasks.locomotion.delay import DelayedTargets
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped, scan_part
 from barkyard.envs.tasks.locomotion.velocity import WalkingOptions
@@ -256,7 +256,9 @@ class AgilityTask(Task):
         return np.asarray(self.completed()[:, wanted].all(axis=1))
 
     def failure(self, terms: Mapping[str, Array]) -> NDArray[np.bool_]:
-        """The robot has fallen, or the run has ended without success."""
+        """The robot has fallen, or the run has ended on the end table, where that is present, without success."""
+        if "end_table" not in self.present:
+            return self.quadruped.fallen()
         return self.quadruped.fallen() | (tracker.finished(self.tracker) & ~self.success(terms))
 
     def metrics(self, terms: Mapping[str, Array]) -> Mapping[str, Array]:
