@@ -12,7 +12,7 @@ import barkyard
 PACKAGE = Path(barkyard.__file__).parent
 
 LAYERS = (
-    ("errors", "provenance", "episode", "embodiment", "rotation"),
+    ("errors", "provenance", "episode", "embodiment", "rotation", "files"),
     ("agility", "assets", "datasets", "rollout"),
     ("control",),
     ("envs", "teleop", "policies", "calibration", "evaluation"),

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from barkyard.agility.layout import OBSTACLES, AFrame, Board, Course, Table, WeavePoles
 from barkyard.errors import InvalidInput
+from barkyard.files import write_whole
 
 SCHEMA: Final = "barkyard/course-v1"
 _KINDS: Final[Mapping[str, type]] = {
@@ -57,8 +58,8 @@ def load_course(path: Path) -> Course:
 
 
 def save_course(course: Course, path: Path) -> None:
-    """Writes a file that `load_course` reads back exactly."""
-    path.write_text(json.dumps(course_to_json(course), indent=2) + "\n")
+    """Writes a file that `load_course` reads back exactly; whole or not at all."""
+    write_whole(path, (json.dumps(course_to_json(course), indent=2) + "\n").encode())
 
 
 def _obstacle(name: str, kind: type, value: Any) -> Any:

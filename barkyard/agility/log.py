@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.errors import InvalidInput
+from barkyard.files import write_whole
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -105,13 +105,7 @@ class Trajectory:
         """
         if path.suffix not in (".csv", ".npz"):
             raise InvalidInput(f"{path}: a log's name ends in .csv or .npz")
-        content = self._as_csv() if path.suffix == ".csv" else self._as_npz()
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, self._as_csv() if path.suffix == ".csv" else self._as_npz())
 
     def _as_npz(self) -> bytes:
         buffer = io.BytesIO()

@@ -45,7 +45,8 @@ def evaluate(
         episodes: how many episodes.
         num_envs: environments stepped side by side; changes the time, not the result.
         seed_start: skip this many of the evaluation seeds.
-        videos: film this many episodes.
+        videos: film this many episodes; of a run over the agility course this also keeps a log for barkyard score
+            and a picture of its path.
         video_dir: where videos go; for RUN/results/NAME.json and RUN/NAME.json it is RUN/videos/NAME unless given.
         camera: which camera films; by default the environment's own choice.
         env_kwargs: arguments of the environment, as key=value or a JSON object.

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from barkyard.cli.terminal import Json, print_json, print_text, table
+from barkyard.cli.terminal import Json, print_json, print_note, print_text, table
+from barkyard.errors import InvalidInput
+from barkyard.files import write_whole
 
 if TYPE_CHECKING:
     from barkyard.agility import Score
@@ -18,6 +20,7 @@ def score(
     rule: Literal["script", "paper"] = "script",
     mode: Literal["strict", "published"] = "strict",
     course: Annotated[Path | None, arg(metavar="FILE.json")] = None,
+    plot: Annotated[Path | None, arg(metavar="FILE.png")] = None,
     as_json: Json = False,
 ) -> int:
     """Score a recorded run over the agility course. What the log does not hold is not judged, and that is said.
@@ -27,12 +30,24 @@ def score(
         rule: script counts time continuously and asks for a stay on the end table; paper counts full seconds.
         mode: strict asks for order, direction, climbing and flight; published is what the published script checks.
         course: a course that differs from the standard one.
+        plot: draw the path seen from above, with gates, times and speed.
         as_json: print JSON.
     """
     from barkyard.agility import Course, Trajectory, load_course, score_trajectory
+    from barkyard.evaluation.path_log import COURSE
 
+    if plot is not None and plot.suffix != ".png":
+        raise InvalidInput(f"--plot is {plot}; give the name of a file that ends in .png")
+    beside = log.with_suffix(COURSE)
+    if course is None and beside.exists():
+        print_note(f"scored on the standard course; {beside} is another, for --course")
     layout = Course.standard() if course is None else load_course(course)
-    result = score_trajectory(Trajectory.load(log), layout, rule, mode)
+    trajectory = Trajectory.load(log)
+    result = score_trajectory(trajectory, layout, rule, mode)
+    if plot is not None:
+        from barkyard.evaluation.path_plot import path_png
+
+        write_whole(plot, path_png(trajectory, layout, result, log.name))
     if as_json:
         print_json({"log": str(log), "course": None if course is None else str(course), **result.to_json()})
     else:

@@ -26,12 +26,12 @@ from barkyard.datasets.files import (
     locked,
     no_space,
     scan,
-    sync_folder,
     write_whole,
 )
 from barkyard.datasets.metadata import load_info, write_metadata
 from barkyard.datasets.spec import DatasetSpec
 from barkyard.errors import DatasetError
+from barkyard.files import synchronise
 
 FILE_BYTES = 100_000_000
 
@@ -83,7 +83,7 @@ def finish_replacement(root: Path) -> None:
     data, compacted, replaced = root / DATA, root / COMPACTED, root / REPLACED
     if replaced.exists() and not data.exists():
         os.rename(replaced, data)
-        sync_folder(root)
+        synchronise(root)
     for leftover in (compacted, replaced):
         if leftover.exists():
             shutil.rmtree(leftover)
@@ -106,7 +106,7 @@ def _build(root: Path, spec: DatasetSpec, files: list[DataFile], file_bytes: int
                     f"episode {record.episode_index} does not read back as it was recorded; nothing has changed"
                 )
         merged.append(replace(written, path=final_path))
-    sync_folder(root)
+    synchronise(root)
     return merged
 
 
@@ -139,6 +139,6 @@ def _set_aside(root: Path, unusable: list[DataFileError]) -> None:
 
 def _replace(root: Path) -> None:
     os.rename(root / DATA, root / REPLACED)
-    sync_folder(root)
+    synchronise(root)
     os.rename(root / COMPACTED, root / DATA)
-    sync_folder(root)
+    synchronise(root)

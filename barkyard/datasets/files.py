@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from barkyard import files
 from barkyard.datasets.encoding import FOOTER, SCHEMA, EpisodeRecord
 from barkyard.datasets.spec import DatasetSpec
 from barkyard.errors import DatasetError
@@ -95,39 +96,14 @@ def locked(root: Path) -> Iterator[None]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write `path` so that a kill at any moment leaves the old content or the new: temporary name, sync, rename.
+    """Write `path` so that a kill at any moment leaves the old content or the new.
+
+    The lock keeps other writers away; the next one clears up what a killed one left.
 
     Raises:
         OSError: the disk is full or the place cannot be written; what was there before is unchanged.
     """
-    temporary = path.with_name(f".{path.name}{PARTIAL}")
-    make_folder(path.parent)
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def make_folder(folder: Path) -> None:
-    """Make `folder` and those above it, so that they outlast a power cut."""
-    if not folder.is_dir():
-        make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in `folder` outlast a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    files.write_whole(path, content, PARTIAL)
 
 
 def no_space(what: str, path: Path, size: int, error: OSError) -> str:

@@ -17,7 +17,6 @@ from barkyard.datasets.files import (
     FolderLock,
     damage_report,
     data_path,
-    make_folder,
     no_space,
     scan,
     write_whole,
@@ -26,6 +25,7 @@ from barkyard.datasets.metadata import begin_metadata, load_info, write_metadata
 from barkyard.datasets.spec import DatasetSpec, check_episode
 from barkyard.episode import Episode
 from barkyard.errors import DatasetError
+from barkyard.files import make_folder
 
 
 class DatasetWriter:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from barkyard.episode import EVALUATION_SEED_START, Actor, Episode, check_evaluation_seeds
 from barkyard.errors import BarkyardError, InvalidInput
+from barkyard.evaluation.path_log import PathRecorder, TracedEnv
 from barkyard.evaluation.result import EpisodeRecord, EvalResult
 from barkyard.evaluation.video import VideoRecorder
 from barkyard.provenance import versions
@@ -19,7 +20,10 @@ from barkyard.rollout import EpisodicEnv, rollout
 
 
 class EvaluationEnv(EpisodicEnv, Protocol):
-    """What an evaluation needs of a vector environment beyond what the loop needs."""
+    """What an evaluation needs of a vector environment beyond what the loop needs.
+
+    One that is a `TracedEnv` too can have the paths of its runs kept.
+    """
 
     @property
     def fingerprint(self) -> str:
@@ -27,6 +31,19 @@ class EvaluationEnv(EpisodicEnv, Protocol):
 
     def render_frames(self, camera: str | None, slots: NDArray[np.intp]) -> NDArray[np.uint8]:
         """`(k, H, W, 3)` views of the environments in `slots` `(k,)`; only called for video."""
+
+
+class Recorder(Protocol):
+    """Keeps something of the first episodes while they run."""
+
+    def watch(self, env: Any, slots: NDArray[np.intp], numbers: NDArray[np.int64]) -> None:
+        """See `barkyard.rollout.rollout`."""
+
+    def finish(self, number: int, record: EpisodeRecord) -> None:
+        """Write what was kept of episode `number`, which went as `record` says."""
+
+    def discard_unfinished(self) -> None:
+        """Let go of the episodes that are still running."""
 
 
 class EvaluationInterrupted(BarkyardError):
@@ -81,7 +98,8 @@ def evaluate(
         seeds: one seed an episode, each once, from the evaluation range; see `evaluation_seeds`.
         on_episode: called with each record, in the order of `seeds`; for progress.
         videos: film this many episodes, the first of `seeds`.
-        video_dir: folder for `episode_<seed>_<success, or why it ended>.mp4`.
+        video_dir: folder for `episode_<seed>_<success, or why it ended>.mp4`; beside it, of runs over the agility
+            course, what `PathRecorder` writes.
         camera: the camera that films, or None for the environment's own choice.
         fingerprints: of what the actor was made from, such as `checkpoint` and `dataset`; `env` is added.
         command: the command that asked for this, for the record.
@@ -97,7 +115,7 @@ def evaluate(
     if source not in ("sim", "surrogate"):
         raise InvalidInput(f"source is {source!r}; an evaluation that steps an environment is sim or surrogate")
     env_kwargs = json.loads(json.dumps(env.env_kwargs))
-    recorder = _video_recorder(env, videos, video_dir, camera)
+    recorders = _recorders(env, videos, video_dir, camera, actor.name)
     records: list[EpisodeRecord] = []
     begin = time.perf_counter()
 
@@ -117,7 +135,7 @@ def evaluate(
         )
 
     try:
-        with closing(_records(env, actor, seeds, recorder)) as finished:
+        with closing(_records(env, actor, seeds, recorders)) as finished:
             for record in finished:
                 records.append(record)
                 if on_episode is not None:
@@ -134,19 +152,23 @@ def evaluate(
 
 
 def _records(
-    env: EvaluationEnv, actor: Actor, seeds: list[int], recorder: VideoRecorder | None
+    env: EvaluationEnv, actor: Actor, seeds: list[int], recorders: Sequence[Recorder]
 ) -> Generator[EpisodeRecord, None, None]:
-    watch = None if recorder is None else recorder.watch
-    episodes = rollout(env, actor, seeds, record_states=False, record_observations=False, watch=watch)
+    def watch(env: EpisodicEnv, slots: NDArray[np.intp], numbers: NDArray[np.int64]) -> None:
+        for recorder in recorders:
+            recorder.watch(env, slots, numbers)
+
+    seen = watch if recorders else None
+    episodes = rollout(env, actor, seeds, record_states=False, record_observations=False, watch=seen)
     try:
         with closing(cast("Any", episodes)):
             for number, episode in enumerate(episodes):
                 record = _record(episode)
-                if recorder is not None:
+                for recorder in recorders:
                     recorder.finish(number, record)
                 yield record
     finally:
-        if recorder is not None:
+        for recorder in recorders:
             recorder.discard_unfinished()
 
 
@@ -174,13 +196,15 @@ def _checked_seeds(seeds: Sequence[int]) -> list[int]:
     return [int(seed) for seed in array]
 
 
-def _video_recorder(
-    env: EvaluationEnv, videos: int, video_dir: Path | str | None, camera: str | None
-) -> VideoRecorder | None:
+def _recorders(
+    env: EvaluationEnv, videos: int, video_dir: Path | str | None, camera: str | None, actor: str
+) -> list[Recorder]:
     if videos < 0:
         raise InvalidInput(f"videos is {videos}; give the number of episodes to film, 0 or more")
     if videos == 0:
-        return None
+        return []
     if video_dir is None:
         raise InvalidInput(f"videos is {videos}, but video_dir is not given; name the folder for them")
-    return VideoRecorder(env.render_frames, Path(video_dir), videos, 1.0 / env.control_dt, camera)
+    folder = Path(video_dir)
+    recorders: list[Recorder] = [VideoRecorder(env.render_frames, folder, videos, 1.0 / env.control_dt, camera)]
+    return [*recorders, PathRecorder(env, folder, videos, actor)] if isinstance(env, TracedEnv) else recorders

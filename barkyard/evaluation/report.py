@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from barkyard.errors import BarkyardError, InvalidInput
 from barkyard.evaluation.atomic import write_atomically
+from barkyard.evaluation.path_log import PLOT
 from barkyard.evaluation.plots import interval_svg, training_svg
 from barkyard.evaluation.result import EvalResult
 from barkyard.evaluation.table import PARTIAL_NOTE, count_text, interval_text, task_name
@@ -56,7 +57,8 @@ class Report:
         title: the heading.
         results: at least one.
         curves: training curves.
-        videos: mp4 files to embed; each is shown under its folder's and its own name.
+        videos: mp4 files to embed; each is shown under its folder's and its own name, and with it the picture of the
+            run's path, where one lies beside it.
         videos_left_out: how many more there were; the page says so.
         dataset: the demonstrations, if any.
         commands: the commands that made it all, in order.
@@ -82,7 +84,7 @@ def write_report(report: Report, path: Path | str) -> None:
     Raises:
         ResultError: the file cannot be written; an earlier one stays as it was.
         RenderingError: there are videos, and no ffmpeg to take stills from them.
-        BarkyardError: a video cannot be read.
+        BarkyardError: a video or a picture of a path cannot be read.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     source = resources.files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8")
@@ -130,15 +132,21 @@ def _versions(results: Sequence[EvalResult]) -> list[tuple[str, list[str]]]:
 
 def _film(video: Path) -> dict[str, Any]:
     stills = [_data_uri("image/jpeg", still) for still in film_strip(video, STILLS)]
-    try:
-        content = video.read_bytes()
-    except OSError as error:
-        raise BarkyardError(f"{video}: cannot be read: {error.strerror}") from error
+    plot = video.with_suffix(PLOT)
+    content, path = _content(video), _content(plot) if plot.exists() else None
     return {
         "name": f"{video.parent.name} / {video.stem.replace('_', ' ')}",
         "source": _data_uri("video/mp4", content),
+        "path": None if path is None else _data_uri("image/png", path),
         "stills": stills,
     }
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BarkyardError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _data_uri(kind: str, content: bytes) -> str:

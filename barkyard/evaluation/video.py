@@ -90,16 +90,23 @@ class VideoRecorder:
         if writer is None:
             return
         writer.close()
-        for end in ENDS:  # of an earlier run into the same folder
-            (self._folder / f"episode_{record.seed}_{end}.mp4").unlink(missing_ok=True)
-        name = "success" if record.success else record.end
-        writer.path.replace(self._folder / f"episode_{record.seed}_{name}.mp4")
+        writer.path.replace(episode_file(self._folder, record, ".mp4"))
         del self._writers[number]
 
     def discard_unfinished(self) -> None:
         """Stop the encoders that are still at work and remove their files."""
         while self._writers:
             self._writers.popitem()[1].discard()
+
+
+def episode_file(folder: Path, record: EpisodeRecord, ending: str) -> Path:
+    """Where a file about an episode goes: `episode_<seed>_<success, or why it ended><ending>`.
+
+    Files of this ending and seed from an earlier run into the same folder, which may have ended otherwise, are removed.
+    """
+    for end in ENDS:
+        (folder / f"episode_{record.seed}_{end}{ending}").unlink(missing_ok=True)
+    return folder / f"episode_{record.seed}_{'success' if record.success else record.end}{ending}"
 
 
 class Mp4Writer:

@@ -18,6 +18,7 @@ from torch import Tensor
 from barkyard import provenance
 from barkyard.datasets import Normalizer
 from barkyard.errors import CheckpointError, InvalidInput
+from barkyard.files import synchronise
 from barkyard.policies import configuration
 from barkyard.policies.policy import FeatureSpec, Origin, Policy
 from barkyard.policies.registry import find
@@ -144,13 +145,13 @@ def replacing(target: Path) -> Iterator[Path]:
         fresh.mkdir(parents=True)
         yield fresh
         for file in fresh.iterdir():
-            _synchronise(file)
-        _synchronise(fresh)
+            synchronise(file)
+        synchronise(fresh)
         if target.exists():
             shutil.rmtree(previous, ignore_errors=True)
             os.rename(target, previous)
         os.rename(fresh, target)
-        _synchronise(target.parent)
+        synchronise(target.parent)
         shutil.rmtree(previous, ignore_errors=True)
     except OSError as error:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -233,11 +234,3 @@ def _digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
-
-
-def _synchronise(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -54,6 +54,25 @@ def test_videos_and_the_report_lie_in_the_run(tmp_path: Path, capsys: pytest.Cap
     assert "data:video/mp4;base64," in (tmp_path / "run/report.html").read_text()
 
 
+def test_a_filmed_run_over_the_course_has_a_log_and_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run" / "results" / "random.json"
+    words = ["--actor", "random", "--episodes", "1", "--videos", "1", "--env-kwargs", "difficulty=0.5"]
+    assert main(["evaluate", "barkyard/AgilityCourse-v0", "--out", str(out), "--quiet", *words]) == 0
+    [record] = EvalResult.load(out).episodes
+    stem = tmp_path / "run" / "videos" / "random" / f"episode_{record.seed}_{record.end}"
+    assert {path.name for path in stem.parent.iterdir()} == {
+        f"{stem.name}{ending}" for ending in (".mp4", ".npz", ".png", ".course.json")
+    }
+    capsys.readouterr()
+    assert main(["score", f"{stem}.npz", "--course", f"{stem}.course.json", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["score"], facts["not_judged"]) == (record.score, [])
+    assert main(["report", str(tmp_path / "run")]) == 0
+    assert "data:image/png;base64," in (tmp_path / "run" / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     "words",
     [

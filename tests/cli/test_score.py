@@ -11,6 +11,7 @@ import pytest
 
 from barkyard.agility import Course, Trajectory, save_course, score_trajectory
 from barkyard.cli.main import main
+from barkyard.evaluation.path_plot import path_png
 from tests.agility.runs import loopholes, run_over
 from tests.test_readme import ROOT, blocks, commands
 
@@ -70,6 +71,32 @@ def test_another_course(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     words = [str(tmp_path / "run.npz"), "--course", str(tmp_path / "course.json")]
     assert scored(capsys, *words)["score"] == 1.0
     assert scored(capsys, words[0])["score"] < 0.5
+
+
+def test_a_course_beside_the_log_is_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    course = COURSE.varied(1.0, np.random.default_rng(0))
+    save_course(course, tmp_path / "run.course.json")
+    run_over(course).save(tmp_path / "run.npz")
+    assert main(["score", str(tmp_path / "run.npz")]) == 0
+    assert f"{tmp_path / 'run.course.json'} is another, for --course" in capsys.readouterr().err
+    assert main(["score", str(tmp_path / "run.npz"), "--course", str(tmp_path / "run.course.json")]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_the_plot_is_that_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    course = COURSE.varied(1.0, np.random.default_rng(0))
+    save_course(course, tmp_path / "other.json")
+    run = run_over(course)
+    run.save(tmp_path / "run.npz")
+    plot = tmp_path / "new" / "run.png"
+    words = [str(tmp_path / "run.npz"), "--course", str(tmp_path / "other.json"), "--plot", str(plot)]
+    assert scored(capsys, *words)["score"] == 1.0
+    assert plot.read_bytes() == path_png(run, course, score_trajectory(run, course), "run.npz")
+
+
+def test_a_plot_must_be_png(slow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", str(slow), "--plot", str(tmp_path / "run.jpg")]) == 2
+    assert "ends in .png" in capsys.readouterr().err and not (tmp_path / "run.jpg").exists()
 
 
 def test_json_is_what_the_function_gives(slow: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,6 +103,20 @@ def test_video_is_embedded_whole_with_a_film_strip(tmp_path: Path) -> None:
     assert all(still.startswith("data:image/jpeg;base64,") for still in stills)
 
 
+def test_the_picture_beside_a_video_is_shown_with_it(tmp_path: Path) -> None:
+    videos = (write_video(tmp_path / "a.mp4", 3), write_video(tmp_path / "b.mp4", 3))
+    (tmp_path / "b.png").write_bytes(b"a picture")
+    (tmp_path / "c.png").write_bytes(b"of no video")
+    page = written(Report("x", (make_result(),), videos=videos), tmp_path)
+    [picture] = [image for image in page.all("img") if image.get("class") == "path"]
+    prefix, content = str(picture["src"]).split(",")
+    assert (prefix, base64.b64decode(content)) == ("data:image/png;base64", b"a picture")
+    assert f"{tmp_path.name} / b" in str(picture["alt"])
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(BarkyardError, match=r"a\.png: cannot be read"):
+        written(Report("x", (make_result(),), videos=videos), tmp_path)
+
+
 def test_page_asks_for_nothing_from_elsewhere_and_runs_nothing(tmp_path: Path) -> None:
     page = written(full_report(tmp_path), tmp_path)
     assert not re.search(r"https?:|//www|@import|url\((?!#)", page.source)
