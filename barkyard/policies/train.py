@@ -27,7 +27,7 @@ TRAINING = "training."
 
 
 def train(
-    dataset_path: str | Path,
+    dataset_path: str | Path | Sequence[str | Path],
     policy_name: str,
     out: str | Path,
     *,
@@ -50,7 +50,7 @@ def train(
     Ctrl-C saves `out/last` first.
 
     Args:
-        dataset_path: the dataset.
+        dataset_path: the dataset, or several that are learnt from together; the first tells the environment.
         policy_name: a name in the registry.
         out: a new folder for the run.
         steps: optimiser steps; the policy's default unless given.
@@ -87,7 +87,7 @@ def train(
     config = configuration.vary(entry.make_config(), changes)
     _check_folder(out, resume)
     data = TrainingData(
-        Dataset.open(dataset_path),
+        [Dataset.open(path) for path in ([dataset_path] if isinstance(dataset_path, str | Path) else dataset_path)],
         config,
         observation_keys,
         training.held_out,

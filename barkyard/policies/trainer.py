@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from barkyard.datasets import Windows
 from barkyard.errors import BarkyardError, CheckpointError
 from barkyard.policies.averaging import average_of
 from barkyard.policies.checkpoint import WEIGHTS, read_json, read_tensors, replacing, write_policy, write_tensors
 from barkyard.policies.policy import Policy
 from barkyard.policies.training_config import TrainingConfig
-from barkyard.policies.training_data import BatchOrder, TrainingData
+from barkyard.policies.training_data import BatchOrder, JoinedWindows, TrainingData
 
 TENSORS = "training.safetensors"
 STATE = "training.json"
@@ -142,7 +141,7 @@ class Trainer:
         write_policy(self.average, folder)
 
 
-def mean_loss(policy: Policy, windows: Windows, seed: int) -> float:
+def mean_loss(policy: Policy, windows: JoinedWindows, seed: int) -> float:
     """Loss of `policy` on at most `HELD_OUT_WINDOWS` windows, the same at every call, with the same noise."""
     chosen = np.random.default_rng(seed).permutation(len(windows))[:HELD_OUT_WINDOWS]
     total = 0.0

@@ -1,12 +1,14 @@
 """What a training run reads: the split, the windows, their order, and the normalisation."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from barkyard.datasets import Dataset, Normalizer, Windows, split_episodes
+from barkyard import provenance
+from barkyard.datasets import Dataset, Normalizer, WindowBatch, Windows, split_episodes
 from barkyard.errors import InvalidInput
 from barkyard.policies.policy import ChunkConfig, FeatureSpec
 
@@ -16,10 +18,10 @@ the action that was executed (DAgger: Ross et al., 2011)."""
 
 
 class TrainingData:
-    """A dataset, split by episode into windows to train on and windows to measure on.
+    """Datasets, split by episode into windows to train on and windows to measure on.
 
     Args:
-        dataset: what is learnt from.
+        datasets: what is learnt from, one or more; the first tells the environment.
         config: of the policy.
         observation_keys: observation parts to learn from; all vectors but `expert_action` unless given.
         held_out: fraction of the episodes to measure on.
@@ -31,37 +33,92 @@ class TrainingData:
         training: the windows to train on.
         held_out: the windows of the episodes kept out.
         normalizers: fitted to the training episodes: one for each observation part, and one for `action`.
+
+    Raises:
+        InvalidInput: there is no dataset, they differ in what is learnt, or observation parts are not valid.
     """
 
     def __init__(
         self,
-        dataset: Dataset,
+        datasets: Dataset | Sequence[Dataset],
         config: ChunkConfig,
         observation_keys: Sequence[str] | None,
         held_out: float,
         seed: int,
         fit_observation: Callable[[NDArray[np.float32]], Normalizer] = Normalizer.fit,
     ) -> None:
-        dataset = with_expert_actions(dataset)
-        keys = choose_keys(dataset, observation_keys)
-        shapes = dataset.observation_shapes
-        self.fingerprint = dataset.fingerprint
-        self.features = FeatureSpec(
-            {key: shapes[key] for key in keys},
-            dataset.action_size,
-            dataset.env_id,
-            dataset.control_dt,
-            dataset.env_kwargs,
-        )
-        train_episodes, held_out_episodes = split_episodes(dataset.num_episodes, held_out, seed)
-        self.training, self.held_out = (
-            Windows(dataset, config.observation_steps, config.horizon, 1 - config.observation_steps, keys, episodes)
-            for episodes in (train_episodes, held_out_episodes)
-        )
-        frames = Windows(dataset, 1, 1, 0, keys, train_episodes)
+        sources = [with_expert_actions(each) for each in ([datasets] if isinstance(datasets, Dataset) else datasets)]
+        if not sources:
+            raise InvalidInput("there is no dataset to learn from; give one or more")
+        first = sources[0]
+        keys = choose_keys(first, observation_keys)
+        shapes = {key: first.observation_shapes[key] for key in keys}
+        for each in sources[1:]:
+            _check_alike(first, each, shapes)
+        prints = [each.fingerprint for each in sources]
+        self.fingerprint = prints[0] if len(prints) == 1 else provenance.combine(prints)
+        self.features = FeatureSpec(shapes, first.action_size, first.env_id, first.control_dt, first.env_kwargs)
+        splits = [split_episodes(each.num_episodes, held_out, seed) for each in sources]
+
+        def windows(side: int, steps: int, horizon: int) -> JoinedWindows:
+            pairs = zip(sources, splits, strict=True)
+            return JoinedWindows([Windows(each, steps, horizon, 1 - steps, keys, split[side]) for each, split in pairs])
+
+        self.training, self.held_out = (windows(side, config.observation_steps, config.horizon) for side in (0, 1))
+        frames = windows(0, 1, 1)
         every = frames.gather(np.arange(len(frames)))
         self.normalizers = {key: fit_observation(every.observations[key][:, 0]) for key in keys}
         self.normalizers["action"] = Normalizer.fit(every.actions)
+
+
+class JoinedWindows:
+    """The windows of several datasets, numbered one after another."""
+
+    def __init__(self, windows: Sequence[Windows]) -> None:
+        self._windows = list(windows)
+        self._starts = np.concatenate([[0], np.cumsum([len(each) for each in windows])])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def gather(self, indices: ArrayLike) -> WindowBatch:
+        """The windows numbered `indices`, `(B,)`; see `Windows.gather`."""
+        indices = np.asarray(indices, dtype=np.intp)
+        if len(self._windows) == 1:
+            return self._windows[0].gather(indices)
+        outside = indices[(indices < 0) | (indices >= len(self))]
+        if outside.size:
+            raise IndexError(f"window {outside[0]} is not one of 0..{len(self) - 1}")
+        source = np.searchsorted(self._starts, indices, side="right") - 1
+        places = [np.flatnonzero(source == number) for number in range(len(self._windows))]
+        batches = [
+            windows.gather(indices[place] - start)
+            for windows, place, start in zip(self._windows, places, self._starts[:-1], strict=True)
+        ]
+        order = np.argsort(np.concatenate(places))
+        return WindowBatch(
+            observations={
+                key: np.concatenate([batch.observations[key] for batch in batches])[order]
+                for key in batches[0].observations
+            },
+            actions=np.concatenate([batch.actions for batch in batches])[order],
+            is_pad=np.concatenate([batch.is_pad for batch in batches])[order],
+        )
+
+
+def _check_alike(first: Dataset, other: Dataset, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    theirs = {key: other.observation_shapes.get(key, "absent") for key in shapes}
+    compared: list[tuple[str, Any, Any]] = [
+        *((f"observation part {key!r}", shape, theirs[key]) for key, shape in shapes.items()),
+        ("action_size", first.action_size, other.action_size),
+        ("control_dt", first.control_dt, other.control_dt),
+    ]
+    for name, ours, other_value in compared:
+        if ours != other_value:
+            raise InvalidInput(
+                f"{name} is {ours} in {first.path} but {other_value} in {other.path}: datasets that are learnt from "
+                "together must agree in it. Choose observation_keys that they share, or train on them apart."
+            )
 
 
 def with_expert_actions(dataset: Dataset) -> Dataset:

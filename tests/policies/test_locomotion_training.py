@@ -98,6 +98,47 @@ def test_windows_of_expert_actions(corrected: Path) -> None:
     assert (data.normalizers["action"].low >= labels.min(axis=0)).all()
 
 
+def test_windows_of_two_datasets(demonstrations: Path, corrected: Path) -> None:
+    """Numbered one after another, in whatever order they are asked for; targets of each by its own rule."""
+    datasets = [Dataset.open(path) for path in (demonstrations, corrected)]
+    both = TrainingData(datasets, TINY["transformer"], None, 0.5, seed=0)
+    alone = [TrainingData(each, TINY["transformer"], None, 0.5, seed=0) for each in datasets]
+    assert len(both.training) == 800 and both.features.observations == alone[0].features.observations
+    order = np.random.default_rng(0).permutation(800)
+    gathered = both.training.gather(order)
+    for row, number in list(enumerate(order))[:60]:
+        expected = alone[number // 400].training.gather([number % 400])
+        assert np.array_equal(gathered.actions[row], expected.actions[0])
+        assert np.array_equal(gathered.is_pad[row], expected.is_pad[0])
+        for key in SHAPES:
+            assert np.array_equal(gathered.observations[key][row], expected.observations[key][0])
+    assert len({both.fingerprint, alone[0].fingerprint, alone[1].fingerprint}) == 3
+    with pytest.raises(IndexError, match=r"window 800 is not one of 0..799"):
+        both.training.gather([3, 800])
+
+
+def test_datasets_that_differ(demonstrations: Path, dataset_path: Path) -> None:
+    datasets = [Dataset.open(path) for path in (demonstrations, dataset_path)]
+    with pytest.raises(InvalidInput, match=r"observation part 'joint_pos' is \(3,\) in .*walker but absent in .*point"):
+        TrainingData(datasets, TINY["transformer"], None, 0.5, seed=0)
+    with pytest.raises(InvalidInput, match="there is no dataset to learn from; give one or more"):
+        TrainingData([], TINY["transformer"], None, 0.5, seed=0)
+
+
+def test_trains_on_two_datasets(demonstrations: Path, corrected: Path, tmp_path: Path) -> None:
+    overrides = {**SETTINGS, **SIZES["mlp"]}
+    train(
+        [demonstrations, corrected],
+        NAMES["mlp"],
+        tmp_path / "run",
+        steps=3,
+        batch_size=16,
+        overrides=overrides,
+        quiet=True,
+    )
+    assert load_policy(tmp_path / "run").origin.step == 3
+
+
 def test_expert_actions_are_no_observation(corrected: Path) -> None:
     dataset = Dataset.open(corrected)
     assert choose_keys(dataset, None) == list(SHAPES)

@@ -46,15 +46,15 @@ class LocomotionConfig:
         action_dropout: part of the training windows whose previous actions are hidden, all of them at once. A gait is
             smooth, so that the next action is nearly told by the last few, and a policy that only continues them looks
             good on demonstrations and fails on its own. Hiding single actions would leave their neighbours to copy;
-            where all are hidden, the gradient can come through the states alone. A specialist reads its own last
-            action, so most windows keep theirs.
+            where all are hidden, the gradient can come through the states alone. Most windows keep theirs: they tell
+            the phase of a gait, and specialists read their own last action.
     """
 
     network: TransformerConfig | MlpConfig
     observation_steps: int = 15
     scan_shape: tuple[int, int] = (11, 5)
     scan_channels: tuple[int, int] = (16, 16)
-    action_dropout: float = 0.25
+    action_dropout: float = 0.1
 
     def __post_init__(self) -> None:
         if self.observation_steps < 1:
