@@ -10,13 +10,16 @@ from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.simulation import Array
 from barkyard.envs.tasks.agility.obstacles import AgilityTask
 from barkyard.envs.tasks.locomotion.velocity import QuadrupedVelocity
-from barkyard.episode import Observations
+from barkyard.episode import Actor, Observations
 from barkyard.errors import InvalidInput
 from barkyard.experts.locomotion import jumping
 from barkyard.experts.locomotion.navigation import JUMP, LANDED, SLOPE, Navigator, plan
 from barkyard.experts.locomotion.network import Floats, Network, shipped
+from barkyard.experts.locomotion.trot import TrotExpert
 from barkyard.experts.locomotion.walking import GAIT_FREQUENCY, Walk
 
+TRAINED_ON = ("barkour_vb", "barkour_vb_menagerie")
+"""Robots that the shipped networks know."""
 JUMP_SPEED = 1.5
 """[m/s] asked of the jump."""
 
@@ -97,9 +100,10 @@ class CourseExpert:
         return self._task.geometry[:, GEOMETRY.BOARD_FRAME : GEOMETRY.BOARD_HALF_LENGTH + 1]
 
 
-def walking_expert(env: RobotVectorEnv) -> WalkingExpert:
-    """The expert of velocity tasks."""
-    return WalkingExpert(env)
+def walking_expert(env: RobotVectorEnv) -> Actor:
+    """The expert of velocity tasks: the trained walk on the robot it was trained on, the trot on others."""
+    trained = env.simulation.robot.robot.name in TRAINED_ON
+    return WalkingExpert(env) if trained else TrotExpert(env)
 
 
 def course_expert(env: RobotVectorEnv) -> CourseExpert:

@@ -18,15 +18,17 @@ from barkyard.rotation import wrap_angle
 
 STRIDE = 0.8
 """Length of a bound [m]."""
-SWING = 0.52
+SWING = 0.6
 """Part of a cycle that a foot is in the air."""
-OVER_BOARD = 0.51
+OVER_BOARD = 0.55
 """Phase at which the base is to be over the middle of the board."""
-SLOWEST, FASTEST, CORRECTION = 1.7, 3.0, 5.0
-"""Rates of the clock [Hz], and how much of a phase error is made up in a second."""
+SLOWEST, STEADY, FASTEST = 1.7, 1.8, 3.0
+"""Rates of the clock [Hz]: the least, that of slow bounds, and the most."""
+CORRECTION, LOCKED = 4.0, (0.6, 1.2)
+"""How much of a phase error is made up in a second, and the speeds between which that sets in [m/s]."""
 BEHIND = 0.3
 """Errors lie within half a cycle of this: the clock rather hurries than waits, because it cannot go slowly."""
-SWING_HEIGHT = 0.09
+SWING_HEIGHT = 0.08
 LEAD = 0.6
 """Distance ahead whose lateral offset says on which side the robot is [m]."""
 OBSERVATION_SIZE = 9 + 36 + 1 + 2 + 4
@@ -65,7 +67,8 @@ def advance_clock(phase: Array, ahead: Array, speed: Array, dt: float) -> Array:
     """`(N,)` the bound's phase [cycles, in [0, 1)] one control period later."""
     wanted = OVER_BOARD - ahead / STRIDE
     error = wrap_angle(wanted - phase - BEHIND, 1.0) + BEHIND
-    rate = np.clip(speed / STRIDE + CORRECTION * error, SLOWEST, FASTEST)
+    lock = np.clip((speed - LOCKED[0]) / (LOCKED[1] - LOCKED[0]), 0.0, 1.0)
+    rate = np.clip(np.maximum(speed / STRIDE, STEADY) + CORRECTION * lock * error, SLOWEST, FASTEST)
     return (phase + dt * rate) % 1.0
 
 
@@ -87,7 +90,7 @@ class Jump:
             `(N, OBSERVATION_SIZE)` features, and `(N,)` whether left and right are exchanged in them.
         """
         robot = self.quadruped
-        mirrored = place.side + LEAD * place.heading > 0.0
+        mirrored = np.zeros(len(phase), dtype=bool)
         sign = np.where(mirrored, -1.0, 1.0)
         one = np.ones_like(sign)
         polar, axial = np.stack([one, sign, one], axis=1), np.stack([sign, one, sign], axis=1)
@@ -159,7 +162,7 @@ class JumpReward:
         swinging = own < SWING
         contact = self.quadruped.foot_contact()
         gap = feet[:, :, 2] - self.quadruped.foot_radius - SWING_HEIGHT * np.sin(np.pi * own / SWING)
-        swing = np.exp(-((gap / np.where(gap < 0, 0.03, 0.06)) ** 2)) * ~contact
+        swing = np.where(contact, -0.5, np.exp(-((gap / np.where(gap < 0, 0.03, 0.06)) ** 2)))
         slip = np.linalg.norm(velocity[:, :, :2], axis=2)
         stance = contact * (0.3 + 0.7 * np.exp(-(slip**2) / 0.04))
         return np.where(swinging, swing, stance).mean(axis=1)

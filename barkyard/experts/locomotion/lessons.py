@@ -101,8 +101,9 @@ class WalkLesson(Lesson):
         return means
 
 
-INSIDE, ASTRAY = 0.35, 0.8
-"""Lateral distance from the board's axis that still counts as over it, and that ends an episode [m]."""
+INSIDE, ASTRAY, TURNED = 0.35, 0.7, 1.0
+"""Lateral distances from the board's axis that still count as over it and that end an episode [m]; and the heading
+relative to the board's that does [rad]."""
 RESTARTS = 0.5
 """Part of the passed boards after which a robot starts again from rest."""
 
@@ -193,18 +194,23 @@ class JumpLesson(Lesson):
         self._cleared += int(clear.sum())
         self._flew += int((clear & self._flown[passed]).sum())
         self._move_on(passed)
-        self._expired = np.abs(place.side) > ASTRAY
-        self._expired[passed] |= self._generator.uniform(size=len(passed)) < RESTARTS
+        self._astray = (np.abs(place.side) > ASTRAY) | (np.abs(place.heading) > TURNED)
+        self._expired = np.zeros(len(touched), dtype=bool)
+        self._expired[passed] = self._generator.uniform(size=len(passed)) < RESTARTS
         speed = self.robot.linear_velocity()[:, 0]
         self.phase = jumping.advance_clock(
             self.phase, jumping.approach(self.robot, self.board()).ahead, speed, self.env.control_dt
         )
         for name, values in {**parts, "reward": reward, "forward": speed, "airborne": airborne}.items():
             self._sums.setdefault(name, []).append(float(values.mean()))
-        return total - 0.5 * (self.task.failure({}) | (np.abs(place.side) > ASTRAY))
+        return total - 0.5 * (self.task.failure({}) | self._astray)
+
+    def failed(self) -> NDArray[np.bool_]:
+        """Who is astray."""
+        return self._astray
 
     def expired(self) -> NDArray[np.bool_]:
-        """Who is astray, and half of those who have passed a board, to start again from rest."""
+        """Half of those who have passed a board, to start again from rest."""
         return self._expired
 
     def _move_on(self, ids: Ids) -> None:

@@ -22,13 +22,15 @@ WALK, SLOPE, JUMP, STAY = 0, 1, 2, 3
 """What is done at a point of the path."""
 SPACING = 0.05
 """Between points of the path [m]."""
+HOMING_GAIN = 3.0
+"""Velocity towards the path for a distance from it [1/s]."""
 HEADING_GAIN = 5.0
 """Yaw rate for a heading error [1/s]."""
 PRECISE = 0.15
 """Where the way looks ahead no farther than this [m], it is followed slowly until the heading is right."""
-ALIGNED, CREEP = 0.12, 0.25
-"""Heading error that halves the speed there [rad], about, and the part of the speed that is left at the least."""
-BESIDE_POLES = 0.42
+ALIGNED, BESIDE, CREEP = 0.12, 0.03, 0.15
+"""Heading error [rad] and distance beside the path [m] at which a third of the speed is left there, and the least."""
+BESIDE_POLES = 0.46
 """How far the base goes beyond the line of two poles before it crabs [m]."""
 RUN_UP = 1.95
 """From the jump's start to the middle of the board [m]."""
@@ -106,16 +108,16 @@ def _weave(course: Course) -> list[Pose]:
     side = course.weave_poles.side
     away = side * np.array([-along[1], along[0]])
     facing = float(np.arctan2(-away[1], -away[0]))
-    ways = [Pose(*(poles[0] - 0.45 * along + 0.45 * away), facing + side * 0.9, 0.9)]
-    ways.append(Pose(*(poles[0] + 0.1 * along + 0.45 * away), facing + side * 0.25, 0.8))
+    ways = [Pose(*(poles[0] - 0.45 * along + 0.48 * away), facing + side * 0.9, 0.9)]
+    ways.append(Pose(*(poles[0] + 0.1 * along + 0.48 * away), facing + side * 0.25, 0.7))
     for i in range(len(poles) - 1):
         line = poles[i + 1] - poles[i]
         line = line / np.linalg.norm(line)
         across = side * np.array([line[1], -line[0]])
         middle, heading = (poles[i] + poles[i + 1]) / 2, float(np.arctan2(across[1], across[0]))
         way = 1.0 if i % 2 == 0 else -1.0
-        ways.append(Pose(*(middle - way * BESIDE_POLES * across), heading, 0.7, 0.12))
-        ways.append(Pose(*(middle + way * BESIDE_POLES * across), heading, 0.7, 0.15))
+        ways.append(Pose(*(middle - way * BESIDE_POLES * across), heading, 0.8, 0.12))
+        ways.append(Pose(*(middle + way * BESIDE_POLES * across), heading, 0.8, 0.15))
     last = poles[-1]
     ways.append(Pose(*(last + 0.36 * along + 0.40 * away), facing, 0.7, 0.15))
     ways.append(Pose(*(last + 0.38 * along - 0.15 * away), facing - side * 0.1, 0.8, 0.15))
@@ -128,7 +130,7 @@ def _climb(course: Course) -> list[Pose]:
     direction = np.array([np.cos(frame.heading), np.sin(frame.heading)])
     centre = np.array(frame.centre)
     before, after = centre - (frame.half_base + 0.45) * direction, centre + (frame.half_base + 0.40) * direction
-    return [Pose(*before, frame.heading, 0.9), Pose(*after, frame.heading, 1.0, 0.3, SLOPE)]
+    return [Pose(*before, frame.heading, 0.9), Pose(*after, frame.heading, 1.2, 0.3, SLOPE)]
 
 
 def _leap(course: Course) -> list[Pose]:
@@ -181,14 +183,23 @@ class Navigator:
             at = int(self._at[i])
             ahead = min(at + int(path.lookahead[at]), len(path.xy) - 1)
             skill[i] = path.skill[at]
-            offset = path.xy[ahead] - xy[i]
-            distance = float(np.hypot(*offset))
-            speed = path.speed[at] * min(1.0, distance / 0.15)
-            cos, sin = np.cos(heading[i]), np.sin(heading[i])
             error = float(wrap_angle(path.heading[ahead] - heading[i]))
-            if path.lookahead[at] * SPACING <= PRECISE:
-                speed *= max(CREEP, float(np.exp(-((error / ALIGNED) ** 2))))
-            world = speed * offset / max(distance, 1e-6)
+            world = self._velocity(path, at, ahead, xy[i], error)
+            cos, sin = np.cos(heading[i]), np.sin(heading[i])
             command[i] = cos * world[0] + sin * world[1], cos * world[1] - sin * world[0], HEADING_GAIN * error
-        command[skill == STAY] *= 0.5
         return np.clip(command, -np.array(COMMAND_LIMITS), COMMAND_LIMITS), skill
+
+    def _velocity(self, path: Path, at: int, ahead: int, xy: Array, error: float) -> Array:
+        """`(2,)` wanted velocity in the world frame [m/s]: along the path, and back to it."""
+        if ahead == at:
+            return HOMING_GAIN * (path.xy[at] - xy)
+        tangent = path.xy[ahead] - path.xy[at]
+        tangent = tangent / max(float(np.hypot(*tangent)), 1e-6)
+        speed, gain = float(path.speed[at]), HOMING_GAIN
+        beside = path.xy[at] - xy
+        across = beside - tangent * float(beside @ tangent)
+        if path.lookahead[at] * SPACING <= PRECISE:
+            away = (error / ALIGNED) ** 2 + float(across @ across) / BESIDE**2
+            speed, gain = speed * max(CREEP, float(np.exp(-away))), 2.0 * gain
+        speed *= min(1.0, float(np.hypot(*(path.xy[-1] - xy))) / 0.3 + 0.1)
+        return np.asarray(speed * tangent + gain * across)

@@ -31,6 +31,10 @@ class Lesson(abc.ABC):
     observation_size: int
     done: float = 0.0
 
+    def failed(self) -> NDArray[np.bool_]:
+        """`(N,)` who has failed in the lesson's own eyes in this control period."""
+        return np.zeros(self.env.num_envs, dtype=bool)
+
     def expired(self) -> NDArray[np.bool_]:
         """`(N,)` whose episodes the lesson breaks off after this control period."""
         return np.zeros(self.env.num_envs, dtype=bool)
@@ -72,6 +76,7 @@ class PPOSettings:
         std: standard deviation of the action noise at the start.
         entropy: weight of the entropy bonus.
         discount: gamma.
+        warm_up: iterations in which the critic learns alone, for an actor that goes on.
     """
 
     iterations: int
@@ -82,6 +87,7 @@ class PPOSettings:
     std: float = 0.5
     entropy: float = 0.005
     discount: float = 0.99
+    warm_up: int = 0
 
 
 class _Classroom:
@@ -103,6 +109,7 @@ class _Classroom:
     def step(self, outputs: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
         _, _, terminated, truncated, _ = self.env.step(self.lesson.act(outputs.numpy()))
         reward = self.lesson.reward()
+        terminated = terminated | self.lesson.failed()
         truncated = (truncated | self.lesson.expired()) & ~terminated
         done = terminated | truncated
         if done.any():
@@ -168,12 +175,14 @@ def learn(
     algorithm = runner.alg
     if start is not None:
         _put_in(algorithm.actor, start)
+    algorithm.actor.requires_grad_(settings.warm_up == 0)
     began = time.perf_counter()
     first, last = settings.learning_rate
 
     def after_iteration(**numbers: Any) -> None:
         done = int(numbers["it"]) + 1
         lesson.done = span[0] + (span[1] - span[0]) * done / settings.iterations
+        algorithm.actor.requires_grad_(done >= settings.warm_up)
         algorithm.learning_rate = first + (last - first) * done / settings.iterations
         for group in algorithm.optimizer.param_groups:
             group["lr"] = algorithm.learning_rate

@@ -130,6 +130,8 @@ class AgilityTask(Task):
         self._before[ids] = spots[:, :2]
         self.targets.begin(ids, self.quadruped.home)
         tracker.begin(self.tracker, ids, self._choices.mode, self.present[0])  # type: ignore[arg-type]
+        for flags in (self._board_touch, self._pole_touch, self._airborne):
+            flags[ids] = False
 
     def restore(self, ids: Ids) -> None:
         """Write the drawn parameters into the models, and find the courses again."""
