@@ -25,9 +25,12 @@ REFUSED_BELOW = {"control": ("datasets", "rollout")}
 
 LAYER_0_LIBRARIES = ("numpy", "mujoco")
 HOMES = {
-    "torch": ("policies",),
+    "torch": ("policies", "experts.locomotion.ppo"),
+    "tensordict": ("experts.locomotion.ppo",),
+    "rsl_rl": ("experts.locomotion.ppo",),
     "diffusers": ("policies",),
-    "safetensors": ("policies",),
+    "safetensors": ("policies", "experts"),
+    "numba": ("control", "agility.kernels", "envs", "experts.locomotion.network"),
     "robosuite": ("assets", "envs.tasks"),
     "dm_control": ("assets", "envs.tasks"),
     "ray": ("fleet",),
@@ -114,6 +117,11 @@ def test_every_module_is_seen() -> None:
         ("barkyard.experts.lift", "from barkyard.cli import main"),
         ("barkyard.envs.env", "import torch.nn as nn"),
         ("barkyard.cli.doctor", "def probe():\n    from torch import cuda"),
+        ("barkyard.experts.locomotion.lessons", "import torch"),
+        ("barkyard.experts.locomotion.actors", "def late():\n    from rsl_rl.runners import OnPolicyRunner"),
+        ("barkyard.policies.training_data", "from tensordict import TensorDict"),
+        ("barkyard.envs.env", "from safetensors.numpy import load_file"),
+        ("barkyard.agility.score", "from numba import njit"),
         ("barkyard.cli.doctor", "import importlib\nimportlib.import_module('torch')"),
         ("barkyard.envs.env", "import robosuite.models"),
         ("barkyard.policies.policy", "import ray"),
@@ -134,6 +142,8 @@ def test_a_broken_specimen_is_caught(module: str, source: str) -> None:
         ("barkyard.envs.tasks.manipulation.lift", "from robosuite.models.objects import BoxObject"),
         ("barkyard.policies.diffusion.unet", "import torch\nfrom barkyard.datasets.windows import Windows"),
         ("barkyard.experts.lift", "from barkyard.envs.env import RobotVectorEnv"),
+        ("barkyard.experts.locomotion.ppo", "import torch\nfrom tensordict import TensorDict\nimport rsl_rl.runners"),
+        ("barkyard.experts.locomotion.network", "from numba import njit\nfrom safetensors.numpy import load_file"),
         ("barkyard.cli.evaluate", "from barkyard.experts import make_expert"),
     ],
 )
