@@ -51,9 +51,7 @@ class Controller(abc.ABC):
         """
 
     @abc.abstractmethod
-    def command(
-        self, memory: NDArray[np.float64], ctrl: NDArray[np.float64], actions: NDArray[np.float32]
-    ) -> None:
+    def command(self, memory: NDArray[np.float64], ctrl: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
         """Hand over one action per simulation, `(N, action_dim)`, for the coming control period."""
 
 

@@ -51,9 +51,7 @@ class JointTargetController(Controller):
         memory[ids] = 0.0
         ctrl[ids, : self.action_dim] = self._home
 
-    def command(
-        self, memory: NDArray[np.float64], ctrl: NDArray[np.float64], actions: NDArray[np.float32]
-    ) -> None:
+    def command(self, memory: NDArray[np.float64], ctrl: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
         """Write the targets, and remember the action."""
         memory[:] = actions
         ctrl[:, : self.action_dim] = np.clip(self._home + ACTION_SCALE * actions, self._low, self._high)

@@ -304,6 +304,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         if states.shape != batch.state.shape:
             raise InvalidInput(f"{self.env_id}: states have shape {states.shape}; it must be {batch.state.shape}")
         ids = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
+        if not ids.size:
+            return self._observe()
         batch.state[ids] = states[ids]
         self.task.restore(ids)
         self.simulation.forward(ids)

@@ -1,5 +1,6 @@
 """Domain randomisation of legged robots: what is drawn anew for every episode."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -14,6 +15,23 @@ from barkyard.errors import InvalidInput
 
 _MODEL, _PUSH = 1, 1000
 Range = tuple[float, float]
+
+
+_LIMITS: Mapping[str, Range] = {
+    "friction": (0.0, 10.0),
+    "mass": (0.1, 10.0),
+    "com": (-1.0, 1.0),
+    "gain": (0.0, 10.0),
+    "armature": (0.0, 10.0),
+    "friction_loss": (0.0, 100.0),
+    "delay": (0.0, 0.02),
+    "push": (0.0, 10.0),
+}
+"""What each range must lie in."""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -44,10 +62,15 @@ class Randomization:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "push_interval":
-                if not (np.isfinite(value) and value >= 0):
-                    raise InvalidInput(f"randomization.push_interval is {value}; give seconds, or 0 for no pushes")
-            elif not (len(value) == 2 and np.isfinite(value).all() and value[0] <= value[1]):
-                raise InvalidInput(f"randomization.{field.name} is {value}; give (low, high) with low <= high")
+                if not _is_number(value) or value < 0.0:
+                    raise InvalidInput(f"randomization.push_interval is {value!r}; give seconds, or 0 for no pushes")
+                continue
+            low, high = _LIMITS[field.name]
+            pair = isinstance(value, (tuple, list)) and len(value) == 2 and all(map(_is_number, value))
+            if not (pair and low <= value[0] <= value[1] <= high):
+                raise InvalidInput(
+                    f"randomization.{field.name} is {value!r}; give (low, high) with {low} <= low <= high <= {high}"
+                )
 
     @classmethod
     def none(cls) -> "Randomization":
@@ -64,6 +87,8 @@ def as_randomization(value: "Randomization | Mapping[str, Any] | str") -> Random
         if value not in ("default", "none"):
             raise InvalidInput(f"randomization is {value!r}; valid: 'default', 'none', or an object of ranges")
         return Randomization() if value == "default" else Randomization.none()
+    if not isinstance(value, Mapping):
+        raise InvalidInput(f"randomization is {value!r}; valid: 'default', 'none', or an object of ranges")
     names = [field.name for field in fields(Randomization)]
     for name in value:
         if name not in names:
@@ -138,7 +163,8 @@ def torque_limited(scene: mujoco.MjSpec, limit: float | None) -> None:
     """Lower the force limits of the robot's actuators to `limit` [N m]; None leaves them. Raises InvalidInput."""
     if limit is None:
         return
-    if not (np.isfinite(limit) and limit > 0):
-        raise InvalidInput(f"torque_limit is {limit}; give a positive number of N m, or None for the robot's own")
+    if not _is_number(limit) or limit <= 0.0:
+        raise InvalidInput(f"torque_limit is {limit!r}; give a positive number of N m, or None for the robot's own")
     for actuator in scene.actuators:
-        actuator.forcerange = [-limit, limit]
+        own = float(actuator.forcerange[1])
+        actuator.forcerange = [-min(limit, own), min(limit, own)]

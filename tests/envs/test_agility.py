@@ -108,7 +108,6 @@ def test_only_the_tasks_own_obstacles_are_there(name: str) -> None:
     assert board[2] == (0.0005 if "broad_jump" in present else -10.0)
 
 
-@pytest.mark.xfail(reason="the start takes the numbers that friction and centre of mass are drawn from", strict=True)
 def test_the_start_is_unrelated_to_the_robots_parameters() -> None:
     env = _env("BroadJump", 8, randomization="default")
     foot = env.simulation.model.geom("robot/FL_foot").id

@@ -126,7 +126,6 @@ def test_some_copies_can_be_put_back() -> None:
         "barkyard/QuadrupedVelocity-v0",
         pytest.param(
             "barkyard/AgilityCourse-v0",
-            marks=pytest.mark.xfail(reason="no sizes for no copies", raises=ValueError, strict=True),
         ),
     ],
 )

@@ -137,7 +137,6 @@ def test_torque_limits_that_cannot_be_are_refused(limit: float) -> None:
         _env(1, torque_limit=limit)
 
 
-@pytest.mark.xfail(reason="an arm has no torso for the camera that follows it", raises=AttributeError, strict=True)
 def test_arms_are_refused() -> None:
     with pytest.raises(InvalidInput):
         _env(1, robot="panda")

@@ -4,6 +4,7 @@ import mujoco
 
 from barkyard.assets.robot import PREFIX, Calibration, Robot
 from barkyard.assets.robots.barkour.model import FOOT_FRICTION, GROUND, OBSTACLE
+from barkyard.errors import InvalidInput
 
 PHYSICS_DT = 0.004
 """Physics time step [s]."""
@@ -38,7 +39,13 @@ def open_ground() -> mujoco.MjSpec:
 
 
 def add_walker(scene: mujoco.MjSpec, robot: Robot, calibration: Calibration | None) -> None:
-    """Attach a robot with a free base, with its calibration, and a camera that follows it."""
+    """Attach a robot with a free base, with its calibration, and a camera that follows it.
+
+    Raises:
+        InvalidInput: the robot does not walk.
+    """
+    if not robot.feet:
+        raise InvalidInput(f"robot {robot.name!r} has no feet; this task is for robots that walk, such as barkour_vb")
     spec = robot.make_spec()
     if calibration is not None:
         calibration.apply(spec)

@@ -89,8 +89,8 @@ class CourseExpert:
                 actions[chosen] = self._walk.act(self._networks[name](view[chosen]), mirrored[chosen])
         flying = np.flatnonzero(self._jumping)
         if flying.size:
-            seen, swapped = self._jump.observe(place, np.full(len(view), JUMP_SPEED), self._bound)
-            actions[flying] = self._jump.act(self._networks["jump"](seen[flying]), swapped[flying])
+            seen = self._jump.observe(place, np.full(len(view), JUMP_SPEED), self._bound)
+            actions[flying] = self._jump.act(self._networks["jump"], seen[flying])
         forward = robot.linear_velocity()[:, 0]
         self._bound = jumping.advance_clock(self._bound, place.ahead, forward, dt)
         self._clock = np.where(self._jumping, self._bound, (self._clock + dt * GAIT_FREQUENCY) % 1.0)

@@ -1,9 +1,8 @@
 """The broad jump: a bound whose clock is locked to the distance from the board.
 
-Front and hind feet swing for `SWING` of a cycle, half a cycle apart, so both pairs are in the air twice a cycle, for a
-fiftieth of it and longer in fact. The clock runs so that the stretched flight, hind feet just off and front feet about to land,
-comes when the base is over the middle of the board; then every foot's swing spans the board. Design and reward are
-ours.
+Front and hind feet swing for `SWING` of a cycle, about half a cycle apart, so both pairs are in the air twice a cycle.
+The clock runs so that the stretched flight, hind feet just off and front feet about to land, comes when the base is over
+the middle of the board; then every foot's swing spans the board. Design and reward are ours.
 """
 
 from dataclasses import dataclass
@@ -13,15 +12,19 @@ from numpy.typing import NDArray
 
 from barkyard.envs.simulation import Array, Ids
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped
-from barkyard.experts.locomotion.walking import mirror_joints
+from barkyard.experts.locomotion.mirror import Mirror
+from barkyard.experts.locomotion.network import Network
+from barkyard.experts.locomotion.walking import MIRRORED_LEGS
 from barkyard.rotation import wrap_angle
 
-STRIDE = 0.8
+STRIDE = 0.92
 """Length of a bound [m]."""
 SWING = 0.6
 """Part of a cycle that a foot is in the air."""
-OVER_BOARD = 0.55
+OVER_BOARD = 0.5
 """Phase at which the base is to be over the middle of the board."""
+HIND_LAG = 0.53
+"""Of the hind feet's cycle behind the front feet's [cycles]."""
 SLOWEST, STEADY, FASTEST = 1.7, 1.8, 3.0
 """Rates of the clock [Hz]: the least, that of slow bounds, and the most."""
 CORRECTION, LOCKED = 4.0, (0.6, 1.2)
@@ -29,10 +32,16 @@ CORRECTION, LOCKED = 4.0, (0.6, 1.2)
 BEHIND = 0.3
 """Errors lie within half a cycle of this: the clock rather hurries than waits, because it cannot go slowly."""
 SWING_HEIGHT = 0.08
-LEAD = 0.6
-"""Distance ahead whose lateral offset says on which side the robot is [m]."""
 OBSERVATION_SIZE = 9 + 36 + 1 + 2 + 4
 _FRONT = np.array([True, False, True, False])
+
+_JOINTS = np.concatenate([9 + 12 * block + MIRRORED_LEGS for block in range(3)])
+MIRROR = Mirror(
+    order=np.concatenate([np.arange(9), _JOINTS, np.arange(45, OBSERVATION_SIZE)]),
+    flipped=(1, 3, 5, 7, 49, 50),
+    action_order=MIRRORED_LEGS,
+)
+"""Left and right exchanged: lateral velocity, roll and yaw rate, lateral tilt, side and heading change their signs."""
 
 Floats = NDArray[np.float32]
 
@@ -78,8 +87,8 @@ class Jump:
     def __init__(self, quadruped: Quadruped) -> None:
         self.quadruped = quadruped
 
-    def observe(self, place: Approach, speed: Array, phase: Array) -> tuple[Floats, NDArray[np.bool_]]:
-        """What the network sees: the world as if the robot were right of the board's axis.
+    def observe(self, place: Approach, speed: Array, phase: Array) -> Floats:
+        """What the network sees.
 
         Args:
             place: where the robots are.
@@ -87,34 +96,28 @@ class Jump:
             phase: `(N,)` of the bound [cycles].
 
         Returns:
-            `(N, OBSERVATION_SIZE)` features, and `(N,)` whether left and right are exchanged in them.
+            `(N, OBSERVATION_SIZE)` features.
         """
         robot = self.quadruped
-        mirrored = np.zeros(len(phase), dtype=bool)
-        sign = np.where(mirrored, -1.0, 1.0)
-        one = np.ones_like(sign)
-        polar, axial = np.stack([one, sign, one], axis=1), np.stack([sign, one, sign], axis=1)
         angle = 2 * np.pi * phase
-        joints = [robot.view.joint_pos - robot.home, 0.05 * robot.view.joint_vel, robot.simulation.last_action()]
-        where = [
-            np.clip(place.ahead, -1.0, 2.0),
-            sign * np.clip(4 * place.side, -2, 2),
-            sign * np.clip(2 * place.heading, -2, 2),
-        ]
+        where = [np.clip(place.ahead, -1.0, 2.0), np.clip(4 * place.side, -2, 2), np.clip(2 * place.heading, -2, 2)]
         parts = [
-            robot.linear_velocity() * polar,
-            0.25 * robot.angular_velocity() * axial,
-            robot.up() * polar,
-            *[np.where(mirrored[:, None], mirror_joints(values), values) for values in joints],
+            robot.linear_velocity(),
+            0.25 * robot.angular_velocity(),
+            robot.up(),
+            robot.view.joint_pos - robot.home,
+            0.05 * robot.view.joint_vel,
+            robot.simulation.last_action(),
             speed[:, None],
             np.stack([np.sin(angle), np.cos(angle)], axis=1),
             np.stack([*where, 4 * place.half_length], axis=1),
         ]
-        return np.concatenate(parts, axis=1).astype(np.float32), mirrored
+        return np.concatenate(parts, axis=1).astype(np.float32)
 
-    def act(self, outputs: Floats, mirrored: NDArray[np.bool_]) -> Floats:
-        """`(N, 12)` actions from the network's outputs."""
-        return np.clip(np.where(mirrored[:, None], mirror_joints(outputs), outputs), -1.0, 1.0)
+    def act(self, network: Network, view: Floats) -> Floats:
+        """`(N, 12)` actions: the mean of the network's and of those of its mirror image, so it runs straight."""
+        outputs = network(view) + MIRROR.actions(network(MIRROR.observations(view)))
+        return np.clip(np.float32(0.5) * outputs, -1.0, 1.0)
 
 
 class JumpReward:
@@ -158,7 +161,7 @@ class JumpReward:
         return np.maximum(sum(parts.values()), 0.0), parts
 
     def _gait(self, phase: Array, feet: Array, velocity: Array) -> Array:
-        own = np.where(_FRONT, phase[:, None], (phase[:, None] - 0.5) % 1.0)
+        own = np.where(_FRONT, phase[:, None], (phase[:, None] - HIND_LAG) % 1.0)
         swinging = own < SWING
         contact = self.quadruped.foot_contact()
         gap = feet[:, :, 2] - self.quadruped.foot_radius - SWING_HEIGHT * np.sin(np.pi * own / SWING)

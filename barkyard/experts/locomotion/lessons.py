@@ -104,6 +104,8 @@ class WalkLesson(Lesson):
 INSIDE, ASTRAY, TURNED = 0.35, 0.7, 1.0
 """Lateral distances from the board's axis that still count as over it and that end an episode [m]; and the heading
 relative to the board's that does [rad]."""
+CLEAR_BONUS, SPOILT = 3.0, 10.0
+"""Reward for a board that was cleared in flight, and the control periods of contact after which nothing is left of it."""
 RESTARTS = 0.5
 """Part of the passed boards after which a robot starts again from rest."""
 
@@ -136,6 +138,7 @@ class JumpLesson(Lesson):
     """
 
     observation_size = jumping.OBSERVATION_SIZE
+    mirror = jumping.MIRROR
 
     def __init__(self, env: RobotVectorEnv, seed: int) -> None:
         task = env.task
@@ -145,7 +148,7 @@ class JumpLesson(Lesson):
         self._generator = np.random.default_rng(seed)
         count = env.num_envs
         self.phase, self.speed = np.zeros(count), np.ones(count)
-        self._touched, self._flown = np.zeros((2, count), dtype=bool)
+        self._touches, self._flown = np.zeros(count), np.zeros(count, dtype=bool)
         self._sums: dict[str, list[float]] = {}
         self._passed, self._cleared, self._flew, self._falls = 0, 0, 0, 0
 
@@ -160,36 +163,34 @@ class JumpLesson(Lesson):
     def begin(self, ids: Ids) -> None:
         """Episodes begin."""
         self._reward.begin(ids)
-        self._touched[ids] = self._flown[ids] = False
+        self._touches[ids], self._flown[ids] = 0.0, False
         self.phase[ids] = self._generator.uniform(0.0, 1.0, len(ids))
         ramp = np.clip((self.done - 0.05) / 0.35, 0.0, 1.0)
-        self.speed[ids] = self._generator.uniform(0.2 + 1.1 * ramp, 0.6 + 1.1 * ramp, len(ids))
+        self.speed[ids] = self._generator.uniform(0.2 + 1.3 * ramp, 0.6 + 1.2 * ramp, len(ids))
 
     def observe(self) -> Floats:
         """The jumping network's view."""
         place = jumping.approach(self.robot, self.board())
-        view, self._mirrored = self.jump.observe(place, self.speed, self.phase)
-        return view
+        return self.jump.observe(place, self.speed, self.phase)
 
     def act(self, outputs: Floats) -> Floats:
         """Joint targets."""
-        return self.jump.act(outputs, self._mirrored)
+        return np.clip(outputs, -1.0, 1.0)
 
     def reward(self) -> Array:
         """The jumping reward times the control period, and a bonus for every board that was cleared."""
         place = jumping.approach(self.robot, self.board())
         touched, airborne = self.task.contacts()
-        cost = 3.0 if self.done > 0.5 else 0.0
+        cost = 6.0 if self.done > 0.4 else 0.0
         reward, parts = self._reward(place, self.speed, self.phase, touched, cost)
         over = np.abs(place.ahead) < place.half_length
-        self._touched |= touched
+        self._touches += touched + SPOILT * (over & (np.abs(place.side) > INSIDE))
         self._flown |= over & airborne
-        self._touched |= over & (np.abs(place.side) > INSIDE)
         passed = np.flatnonzero(place.ahead < -0.9)
-        clear = ~self._touched[passed]
-        bonus = np.where(clear, np.where(self._flown[passed], 50.0, 20.0), 0.0)
+        clear = self._touches[passed] == 0.0
         total = (reward + 2.0 * (over & airborne)) * self.env.control_dt
-        total[passed] += bonus * self.env.control_dt
+        clean = np.maximum(0.0, 1.0 - self._touches[passed] / SPOILT)
+        total[passed] += CLEAR_BONUS * clean**2 * np.where(self._flown[passed], 1.0, 0.5)
         self._passed += len(passed)
         self._cleared += int(clear.sum())
         self._flew += int((clear & self._flown[passed]).sum())
@@ -222,7 +223,7 @@ class JumpLesson(Lesson):
         board[ids, 0] += along * board[ids, 2]
         board[ids, 1] += along * board[ids, 3]
         self.task.move_board(ids, board[ids, :2])
-        self._touched[ids] = self._flown[ids] = False
+        self._touches[ids], self._flown[ids] = 0.0, False
 
     def progress(self) -> dict[str, float]:
         """Means of the parts of the reward; boards passed, and the parts of them cleared and cleared in flight."""

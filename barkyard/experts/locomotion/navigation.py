@@ -36,6 +36,8 @@ RUN_UP = 1.95
 """From the jump's start to the middle of the board [m]."""
 LANDED = 0.75
 """The jump is over when the base is this far behind the middle of the board [m]."""
+RUN_OUT = 1.0
+"""Behind the middle of the board, 5 cm beyond its last gate, the way to the next obstacle begins [m]."""
 _SEARCH = 8
 """Points ahead in which the nearest is looked for."""
 
@@ -74,9 +76,10 @@ def plan(course: Course, start: tuple[float, float, float], obstacles: Sequence[
     """The way from `start`, x, y [m] and heading [rad], over `obstacles` in the course's order."""
     ways = {"weave_poles": _weave, "a_frame": _climb, "broad_jump": _leap, "end_table": _halt}
     poses = [Pose(*start)]
-    for name in course.order:
-        if name in obstacles and name in ways:
-            poses += ways[name](course)
+    taken = [name for name in course.order if name in obstacles and name in ways]
+    for i, name in enumerate(taken):
+        from_the_board = name == "end_table" and i > 0 and taken[i - 1] == "broad_jump"
+        poses += ways[name](course)[from_the_board:]
     last = poses[-1]
     return interpolate([*poses, last._replace(x=last.x + 0.01, skill=STAY)])
 
@@ -129,7 +132,7 @@ def _climb(course: Course) -> list[Pose]:
     frame = course.a_frame
     direction = np.array([np.cos(frame.heading), np.sin(frame.heading)])
     centre = np.array(frame.centre)
-    before, after = centre - (frame.half_base + 0.45) * direction, centre + (frame.half_base + 0.40) * direction
+    before, after = centre - (frame.half_base + 0.45) * direction, centre + (frame.half_base + 0.55) * direction
     return [Pose(*before, frame.heading, 0.9), Pose(*after, frame.heading, 1.2, 0.3, SLOPE)]
 
 
@@ -141,7 +144,7 @@ def _leap(course: Course) -> list[Pose]:
     return [
         Pose(*(centre - RUN_UP * direction), board.heading, 0.9),
         Pose(*(centre + LANDED * direction), board.heading, 1.5, 0.3, JUMP),
-        Pose(*(centre + 1.1 * direction), board.heading, 0.7),
+        Pose(*(centre + RUN_OUT * direction), board.heading, 0.7),
     ]
 
 

@@ -15,6 +15,7 @@ from tensordict import TensorDict
 
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.simulation import Array, Ids
+from barkyard.experts.locomotion.mirror import Mirror
 from barkyard.experts.locomotion.network import Floats, Network
 
 
@@ -25,11 +26,13 @@ class Lesson(abc.ABC):
         env: where, with autoreset disabled.
         observation_size: length of the view.
         done: part of the lesson that has passed, in [0, 1]; `learn` sets it.
+        mirror: left and right of view and action; given, the actor is the mean of the network and its mirror image.
     """
 
     env: RobotVectorEnv
     observation_size: int
     done: float = 0.0
+    mirror: Mirror | None = None
 
     def failed(self) -> NDArray[np.bool_]:
         """`(N,)` who has failed in the lesson's own eyes in this control period."""
@@ -175,6 +178,8 @@ def learn(
     algorithm = runner.alg
     if start is not None:
         _put_in(algorithm.actor, start)
+    if lesson.mirror is not None:
+        algorithm.actor.mlp = _Symmetric(algorithm.actor.mlp, lesson.mirror)
     algorithm.actor.requires_grad_(settings.warm_up == 0)
     began = time.perf_counter()
     first, last = settings.learning_rate
@@ -195,6 +200,20 @@ def learn(
     runner.logger.log = after_iteration
     runner.learn(settings.iterations)
     return _taken_out(algorithm.actor)
+
+
+class _Symmetric(torch.nn.Module):
+    """The mean of a network and its mirror image."""
+
+    def __init__(self, network: torch.nn.Module, mirror: Mirror) -> None:
+        super().__init__()
+        self.network = network
+        self.order, self.signs = torch.from_numpy(mirror.order), torch.from_numpy(mirror.signs)
+        self.action_order = torch.from_numpy(mirror.action_order)
+
+    def forward(self, view: torch.Tensor) -> torch.Tensor:
+        mirrored = self.network(view[:, self.order] * self.signs)[:, self.action_order]
+        return 0.5 * (self.network(view) + mirrored)
 
 
 def _linear_layers(actor: Any) -> list[torch.nn.Linear]:

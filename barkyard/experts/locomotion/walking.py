@@ -22,7 +22,7 @@ HALF_TRACK = 0.18
 STANDING_SPEED = 0.1
 """Commands smaller than this ask to stand."""
 OBSERVATION_SIZE = 9 + 12 * 3 + 3 + 2 + len(SCAN_X) * len(SCAN_Y)
-_MIRRORED_LEGS = np.r_[6:12, 0:6]
+MIRRORED_LEGS = np.r_[6:12, 0:6]
 _FIRST_PAIR = np.array([True, False, False, True])
 """FL and HR swing in the first half of the clock."""
 
@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 
 def mirror_joints(values: NDArray[Any]) -> NDArray[Any]:
     """`(n, 12)` joint values with left and right exchanged; abduction is inward on both sides, so no sign changes."""
-    return values[:, _MIRRORED_LEGS]
+    return values[:, MIRRORED_LEGS]
 
 
 class Walk:
@@ -76,7 +76,7 @@ class Walk:
 
     def act(self, outputs: Floats, mirrored: NDArray[np.bool_]) -> Floats:
         """`(N, 12)` actions from the network's outputs."""
-        return np.clip(np.where(mirrored[:, None], outputs[:, _MIRRORED_LEGS], outputs), -1.0, 1.0)
+        return np.clip(np.where(mirrored[:, None], outputs[:, MIRRORED_LEGS], outputs), -1.0, 1.0)
 
 
 def is_moving(command: Array) -> NDArray[np.bool_]:

@@ -29,7 +29,7 @@ GATES_SEEN = 2
 """So many gates ahead are observed."""
 REACH = 10.0
 """Positions of gates and board are observed within this distance [m]."""
-_START = 1
+_START = 5
 _COURSE = 7
 
 
@@ -53,8 +53,8 @@ class AgilityOptions(WalkingOptions):
             raise InvalidInput(f"mode is {self.mode!r}; valid: {', '.join(MODES)}")
         if self.rule not in RULES:
             raise InvalidInput(f"rule is {self.rule!r}; valid: {', '.join(RULES)}")
-        if not 0.0 <= self.difficulty <= 1.0:
-            raise InvalidInput(f"difficulty is {self.difficulty}; give a number from 0 to 1")
+        if not isinstance(self.difficulty, (int, float)) or not 0.0 <= self.difficulty <= 1.0:
+            raise InvalidInput(f"difficulty is {self.difficulty!r}; give a number from 0 to 1")
 
 
 class AgilityTask(Task):

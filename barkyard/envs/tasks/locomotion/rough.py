@@ -36,9 +36,12 @@ class RoughOptions(WalkingOptions):
         super().__post_init__()
         if self.terrain not in (*blocks.KINDS, "mixed"):
             raise InvalidInput(f"terrain is {self.terrain!r}; valid: {', '.join(blocks.KINDS)}, mixed")
-        low, high = self.level
+        try:
+            low, high = map(float, self.level)
+        except (TypeError, ValueError):
+            low, high = 1.0, 0.0
         if not 0.0 <= low <= high <= 1.0:
-            raise InvalidInput(f"level is {self.level}; give (low, high) with 0 <= low <= high <= 1")
+            raise InvalidInput(f"level is {self.level!r}; give (low, high) with 0 <= low <= high <= 1")
 
 
 class QuadrupedRough(QuadrupedVelocity):
