@@ -37,7 +37,7 @@ class MovableBoxes:
         if not self._fields:
             names = ("geom_size", "geom_rbound", "geom_aabb", "bvh_aabb")
             self._fields = {name: self._batch.expand(name) for name in names}
-        fields, sizes = self._fields, [3, 4, 5]
+        fields, sizes = self._fields, np.arange(3, 6)
         self.half_size[ids] = half_size
         fields["geom_size"][np.ix_(ids, self._geoms)] = half_size
         fields["geom_rbound"][np.ix_(ids, self._geoms)] = np.linalg.norm(half_size, axis=2)

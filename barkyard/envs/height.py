@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def ground_height(points: Array, pos: Array, quat: Array, half_size: Array) -> Array:
     """Height of the highest surface above or below each point: the floor at 0, or the top of a box.
 

@@ -93,7 +93,8 @@ def as_randomization(value: "Randomization | Mapping[str, Any] | str") -> Random
     for name in value:
         if name not in names:
             raise InvalidInput(f"randomization has no {name!r}; it has {', '.join(names)}")
-    return Randomization(**{n: tuple(v) if isinstance(v, (list, tuple)) else v for n, v in value.items()})
+    chosen: dict[str, Any] = {n: tuple(v) if isinstance(v, (list, tuple)) else v for n, v in value.items()}
+    return Randomization(**chosen)
 
 
 class Randomizer:
@@ -107,9 +108,10 @@ class Randomizer:
         self._simulation, self._ranges = simulation, ranges
         model, batch = simulation.model, simulation.batch
         robot = simulation.robot.robot
-        self._bodies = [i for i in range(model.nbody) if model.body(i).name.startswith(PREFIX)]
-        self._torso = self._bodies[0]
-        self._feet = [model.geom(PREFIX + foot).id for foot in robot.feet]
+        bodies = [i for i in range(model.nbody) if model.body(i).name.startswith(PREFIX)]
+        self._bodies = np.array(bodies, np.intp)
+        self._torso = bodies[:1]
+        self._feet = np.array([model.geom(PREFIX + foot).id for foot in robot.feet], np.intp)
         self._dofs = simulation.robot.velocity_span
         self._actuators = slice(0, len(robot.actuators))
         names = ["geom_friction", "body_mass", "body_inertia", "body_ipos", "actuator_gainprm", "actuator_biasprm"]
@@ -123,12 +125,12 @@ class Randomizer:
         ranges, nominal, into = self._ranges, self._nominal, self._fields
         links = len(self._bodies)
         unit = uniform(keys, _MODEL, 7 + links)
-        into["geom_friction"][np.ix_(ids, self._feet, [0])] = between(unit[:, 0], *ranges.friction)[:, None, None]
+        into["geom_friction"][ids[:, None], self._feet, 0] = between(unit[:, :1], *ranges.friction)
         mass = between(unit[:, 7:], *ranges.mass)
-        into["body_mass"][np.ix_(ids, self._bodies)] = nominal["body_mass"][self._bodies] * mass
-        into["body_inertia"][np.ix_(ids, self._bodies)] = nominal["body_inertia"][self._bodies] * mass[:, :, None]
-        shift = nominal["body_ipos"][self._torso, :2] + between(unit[:, 1:3], *ranges.com)
-        into["body_ipos"][np.ix_(ids, [self._torso], [0, 1])] = shift[:, None]
+        into["body_mass"][ids[:, None], self._bodies] = nominal["body_mass"][self._bodies] * mass
+        into["body_inertia"][ids[:, None], self._bodies] = nominal["body_inertia"][self._bodies] * mass[:, :, None]
+        shift = nominal["body_ipos"][self._torso[0], :2] + between(unit[:, 1:3], *ranges.com)
+        into["body_ipos"][ids, self._torso[0], :2] = shift
         gain = (nominal["actuator_gainprm"][self._actuators, 0]) * between(unit[:, 3:4], *ranges.gain)
         into["actuator_gainprm"][ids, self._actuators, 0] = gain
         into["actuator_biasprm"][ids, self._actuators, 1] = -gain

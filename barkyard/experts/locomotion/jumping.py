@@ -1,8 +1,8 @@
 """The broad jump: a bound whose clock is locked to the distance from the board.
 
 Front and hind feet swing for `SWING` of a cycle, about half a cycle apart, so both pairs are in the air twice a cycle.
-The clock runs so that the stretched flight, hind feet just off and front feet about to land, comes when the base is over
-the middle of the board; then every foot's swing spans the board. Design and reward are ours.
+The clock runs so that the stretched flight, hind feet just off and front feet about to land, comes when the base is
+over the middle of the board; then every foot's swing spans the board. Design and reward are ours.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from barkyard.assets.robot import PREFIX
+from barkyard.assets.robots.barkour.numbers import LEGS
 from barkyard.envs.simulation import Array, Ids
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped
 from barkyard.experts.locomotion.mirror import Mirror
@@ -32,6 +34,8 @@ CORRECTION, LOCKED = 4.0, (0.6, 1.2)
 BEHIND = 0.3
 """Errors lie within half a cycle of this: the clock rather hurries than waits, because it cannot go slowly."""
 SWING_HEIGHT = 0.08
+KNEE_HEIGHT = 0.10
+"""Knees below this cost: they would strike the board [m]."""
 OBSERVATION_SIZE = 9 + 36 + 1 + 2 + 4
 _FRONT = np.array([True, False, True, False])
 
@@ -125,7 +129,8 @@ class JumpReward:
 
     def __init__(self, quadruped: Quadruped) -> None:
         self.quadruped = quadruped
-        count = quadruped.simulation.num_envs
+        count, model = quadruped.simulation.num_envs, quadruped.simulation.model
+        self._knees = [model.body(f"{PREFIX}{leg}_shank").id for leg in LEGS]
         self._feet, self._actions = np.zeros((count, 4, 3)), np.zeros((count, 12))
 
     def begin(self, ids: Ids) -> None:
@@ -155,6 +160,7 @@ class JumpReward:
             "spin": -0.05 * (spin[:, 0] ** 2 + spin[:, 2] ** 2),
             "limits": -1.0 * beyond.sum(axis=1),
             "rate": -0.01 * ((actions - self._actions) ** 2).sum(axis=1),
+            "knees": -10.0 * np.maximum(0.0, KNEE_HEIGHT - robot.simulation.xpos[:, self._knees, 2]).sum(axis=1),
             "touch": -touch_cost * touched,
         }
         self._feet[:], self._actions[:] = feet, actions

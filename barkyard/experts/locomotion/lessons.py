@@ -31,9 +31,7 @@ class WalkLesson(Lesson):
 
     observation_size = OBSERVATION_SIZE
 
-    def __init__(
-        self, env: RobotVectorEnv, seed: int, first_levels: tuple[float, float] = FIRST_LEVELS
-    ) -> None:
+    def __init__(self, env: RobotVectorEnv, seed: int, first_levels: tuple[float, float] = FIRST_LEVELS) -> None:
         task = env.task
         assert isinstance(task, QuadrupedVelocity)
         self._generator = np.random.default_rng(seed)
@@ -105,7 +103,7 @@ INSIDE, ASTRAY, TURNED = 0.35, 0.7, 1.0
 """Lateral distances from the board's axis that still count as over it and that end an episode [m]; and the heading
 relative to the board's that does [rad]."""
 CLEAR_BONUS, SPOILT = 3.0, 10.0
-"""Reward for a board that was cleared in flight, and the control periods of contact after which nothing is left of it."""
+"""Reward for a board that was cleared in flight, and the control periods of contact that leave nothing of it."""
 RESTARTS = 0.5
 """Part of the passed boards after which a robot starts again from rest."""
 

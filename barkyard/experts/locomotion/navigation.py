@@ -90,7 +90,7 @@ def interpolate(poses: Sequence[Pose]) -> Path:
     turned = poses[0].heading
     for a, b in itertools.pairwise(poses):
         count = max(1, round(float(np.hypot(b.x - a.x, b.y - a.y)) / SPACING))
-        target = turned + float(wrap_angle(np.float64(b.heading - turned)))
+        target = turned + float(wrap_angle(np.array(b.heading - turned)))
         for i in range(1, count + 1):
             part = i / count
             xy.append((a.x + part * (b.x - a.x), a.y + part * (b.y - a.y)))
@@ -104,6 +104,10 @@ def interpolate(poses: Sequence[Pose]) -> Path:
     )
 
 
+def _pose(at: Array, heading: float, speed: float = 0.9, lookahead: float = 0.2, skill: int = WALK) -> Pose:
+    return Pose(float(at[0]), float(at[1]), heading, speed, lookahead, skill)
+
+
 def _weave(course: Course) -> list[Pose]:
     """Across the line of each pair of poles, facing to one side all the time, and round the last pole."""
     poles = np.array(course.weave_poles.centres)
@@ -111,19 +115,19 @@ def _weave(course: Course) -> list[Pose]:
     side = course.weave_poles.side
     away = side * np.array([-along[1], along[0]])
     facing = float(np.arctan2(-away[1], -away[0]))
-    ways = [Pose(*(poles[0] - 0.45 * along + 0.48 * away), facing + side * 0.9, 0.9)]
-    ways.append(Pose(*(poles[0] + 0.1 * along + 0.48 * away), facing + side * 0.25, 0.7))
+    ways = [_pose((poles[0] - 0.45 * along + 0.48 * away), facing + side * 0.9, 0.9)]
+    ways.append(_pose((poles[0] + 0.1 * along + 0.48 * away), facing + side * 0.25, 0.7))
     for i in range(len(poles) - 1):
         line = poles[i + 1] - poles[i]
         line = line / np.linalg.norm(line)
         across = side * np.array([line[1], -line[0]])
         middle, heading = (poles[i] + poles[i + 1]) / 2, float(np.arctan2(across[1], across[0]))
         way = 1.0 if i % 2 == 0 else -1.0
-        ways.append(Pose(*(middle - way * BESIDE_POLES * across), heading, 0.8, 0.12))
-        ways.append(Pose(*(middle + way * BESIDE_POLES * across), heading, 0.8, 0.15))
+        ways.append(_pose((middle - way * BESIDE_POLES * across), heading, 0.8, 0.12))
+        ways.append(_pose((middle + way * BESIDE_POLES * across), heading, 0.8, 0.15))
     last = poles[-1]
-    ways.append(Pose(*(last + 0.36 * along + 0.40 * away), facing, 0.7, 0.15))
-    ways.append(Pose(*(last + 0.38 * along - 0.15 * away), facing - side * 0.1, 0.8, 0.15))
+    ways.append(_pose((last + 0.36 * along + 0.40 * away), facing, 0.7, 0.15))
+    ways.append(_pose((last + 0.38 * along - 0.15 * away), facing - side * 0.1, 0.8, 0.15))
     return ways
 
 
@@ -133,7 +137,7 @@ def _climb(course: Course) -> list[Pose]:
     direction = np.array([np.cos(frame.heading), np.sin(frame.heading)])
     centre = np.array(frame.centre)
     before, after = centre - (frame.half_base + 0.45) * direction, centre + (frame.half_base + 0.55) * direction
-    return [Pose(*before, frame.heading, 0.9), Pose(*after, frame.heading, 1.2, 0.3, SLOPE)]
+    return [_pose(before, frame.heading, 0.9), _pose(after, frame.heading, 1.2, 0.3, SLOPE)]
 
 
 def _leap(course: Course) -> list[Pose]:
@@ -142,9 +146,9 @@ def _leap(course: Course) -> list[Pose]:
     direction = np.array([np.cos(board.heading), np.sin(board.heading)])
     centre = np.array(board.centre)
     return [
-        Pose(*(centre - RUN_UP * direction), board.heading, 0.9),
-        Pose(*(centre + LANDED * direction), board.heading, 1.5, 0.3, JUMP),
-        Pose(*(centre + RUN_OUT * direction), board.heading, 0.7),
+        _pose((centre - RUN_UP * direction), board.heading, 0.9),
+        _pose((centre + LANDED * direction), board.heading, 1.5, 0.3, JUMP),
+        _pose((centre + RUN_OUT * direction), board.heading, 0.7),
     ]
 
 
@@ -153,7 +157,7 @@ def _halt(course: Course) -> list[Pose]:
     table = course.end_table
     direction = np.array([np.cos(table.heading), np.sin(table.heading)])
     centre = np.array(table.centre)
-    return [Pose(*(centre - 0.75 * direction), table.heading, 0.7), Pose(*centre, table.heading, 0.7)]
+    return [_pose((centre - 0.75 * direction), table.heading, 0.7), _pose(centre, table.heading, 0.7)]
 
 
 class Navigator:

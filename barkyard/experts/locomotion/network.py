@@ -16,7 +16,7 @@ from barkyard.errors import CheckpointError
 Floats = NDArray[np.float32]
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _layer(inputs: Floats, weight: Floats, bias: Floats, elu: bool) -> Floats:
     """Sums run in one fixed order for every row, so a row's result does not depend on its neighbours."""
     outputs = np.empty((inputs.shape[0], weight.shape[1]), np.float32)

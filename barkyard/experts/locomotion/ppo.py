@@ -99,7 +99,8 @@ class _Classroom:
     def __init__(self, lesson: Lesson) -> None:
         self.lesson, self.env = lesson, lesson.env
         self.num_envs, self.num_actions = lesson.env.num_envs, lesson.env.single_action_space.shape[0]  # type: ignore[index]
-        self.max_episode_length, self.device, self.cfg = 1000, "cpu", {}
+        self.max_episode_length, self.device = 1000, "cpu"
+        self.cfg: dict[str, Any] = {}
         self.episode_length_buf = torch.zeros(self.num_envs, dtype=torch.long)
         self.env.reset(seed=0)
         lesson.begin(np.arange(self.num_envs))
@@ -174,7 +175,7 @@ def learn(
     torch.manual_seed(seed)
     lesson.done = span[0]
     with contextlib.redirect_stdout(io.StringIO()):
-        runner = OnPolicyRunner(_Classroom(lesson), _configuration(settings), log_dir=None, device="cpu")  # type: ignore[arg-type]
+        runner = OnPolicyRunner(_Classroom(lesson), _configuration(settings), log_dir=None, device="cpu")
     algorithm = runner.alg
     if start is not None:
         _put_in(algorithm.actor, start)

@@ -14,7 +14,7 @@ from barkyard.agility.score import RULES, scores
 from barkyard.agility.tracker import FAULTS, MODES
 from barkyard.assets.robot import Calibration, Robot
 from barkyard.assets.scenes.ground import add_walker, open_ground
-from barkyard.envs.draws import between, draw_keys, uniform
+from barkyard.envs.draws import draw_keys, uniform
 from barkyard.envs.memory import Layout
 from barkyard.envs.randomization import Randomization, Randomizer, torque_limited
 from barkyard.envs.simulation import Array, Ids, Simulation
@@ -295,4 +295,4 @@ def before(point: tuple[float, float], heading: float, back: float, side: float)
 
 def around(unit: float, spread: float) -> float:
     """A number in [0, 1) as one in [-spread, spread)."""
-    return float(between(np.float64(unit), -spread, spread))
+    return spread * (2.0 * unit - 1.0)

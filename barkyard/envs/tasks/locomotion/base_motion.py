@@ -24,7 +24,7 @@ class MotionLayout(NamedTuple):
 MOTION: Final = MotionLayout()
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def base_motion(qpos: Array, qvel: Array) -> Array:
     """How free bases lie and move.
 

@@ -4,7 +4,10 @@ Where a box stands follows from the kind of ground, its level, the episode's key
 dimensions are choices; the ranges (33 degrees, 0.1 m) are those of the Barkour walking and slope policies.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from barkyard.envs.draws import uniform
 from barkyard.envs.simulation import Array
@@ -27,6 +30,7 @@ DEPTH = 0.6
 """Height of a box, most of it below the floor [m]."""
 _PARKED = -10.0
 _STAIRS = np.array([1.0, 2.0, 1.0])
+_Place = Callable[[Array, Array, NDArray[np.intp], Array, Array, Array], None]
 
 
 def half_sizes(kind: Array) -> Array:
@@ -58,7 +62,8 @@ def arrange(kind: Array, level: Array, key: Array, base: Array) -> tuple[Array, 
     pos = np.full((len(kind), COUNT, 3), _PARKED)
     quat = np.tile(np.array([1.0, 0.0, 0.0, 0.0]), (len(kind), COUNT, 1))
     pos[:, :, :2] = base[:, None] + np.arange(COUNT)[:, None]
-    for name, place in (("slope", _ridges), ("steps", _stairs), ("boxes", _tiles), ("gaps", _platforms)):
+    places: dict[str, _Place] = {"slope": _ridges, "steps": _stairs, "boxes": _tiles, "gaps": _platforms}
+    for name, place in places.items():
         rows = np.flatnonzero(kind == KINDS.index(name))
         if rows.size:
             place(pos, quat, rows, level[rows], key[rows], base[rows])
@@ -70,7 +75,7 @@ def _nearest(x: Array, period: Array) -> Array:
     return np.floor(x / period)[:, None] + np.array([-1.0, 0.0, 1.0])
 
 
-def _ridges(pos: Array, quat: Array, rows: Array, level: Array, key: Array, base: Array) -> None:
+def _ridges(pos: Array, quat: Array, rows: NDArray[np.intp], level: Array, key: Array, base: Array) -> None:
     del key
     angle = level * STEEPEST
     run, rise = PANEL * np.cos(angle), PANEL * np.sin(angle)
@@ -86,7 +91,7 @@ def _ridges(pos: Array, quat: Array, rows: Array, level: Array, key: Array, base
         quat[rows, boxes, 2] = side * np.sin(angle / 2)[:, None]
 
 
-def _stairs(pos: Array, quat: Array, rows: Array, level: Array, key: Array, base: Array) -> None:
+def _stairs(pos: Array, quat: Array, rows: NDArray[np.intp], level: Array, key: Array, base: Array) -> None:
     del quat, key
     period = np.full(len(rows), len(_STAIRS) * TREAD + REST)
     middle = (_nearest(base[:, 0], period) + 0.5) * period[:, None]
@@ -97,7 +102,7 @@ def _stairs(pos: Array, quat: Array, rows: Array, level: Array, key: Array, base
         pos[rows, boxes, 2] = (height * HIGHEST * level - DEPTH / 2)[:, None]
 
 
-def _tiles(pos: Array, quat: Array, rows: Array, level: Array, key: Array, base: Array) -> None:
+def _tiles(pos: Array, quat: Array, rows: NDArray[np.intp], level: Array, key: Array, base: Array) -> None:
     del quat
     offset = np.array([-1, 0, 1, 2])
     corner = np.floor(base / TILE - 0.5)
@@ -108,7 +113,7 @@ def _tiles(pos: Array, quat: Array, rows: Array, level: Array, key: Array, base:
         pos[rows, i, 2] = level * HIGHEST * uniform(key, 10**6 + number, 1)[:, 0] - DEPTH / 2
 
 
-def _platforms(pos: Array, quat: Array, rows: Array, level: Array, key: Array, base: Array) -> None:
+def _platforms(pos: Array, quat: Array, rows: NDArray[np.intp], level: Array, key: Array, base: Array) -> None:
     del quat, key
     period = PLATFORM + WIDEST * level
     centre = (_nearest(base[:, 0] + period / 2, period)) * period[:, None]

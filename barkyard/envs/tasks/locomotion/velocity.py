@@ -120,7 +120,7 @@ class QuadrupedVelocity(Task):
         steps = self.simulation.elapsed_steps()
         change = np.flatnonzero((steps % hold == 0) & (steps > 0))
         if change.size:
-            self.command[change] = self._draw_commands(change, steps[change] // hold)
+            self.command[change] = self._draw_commands(change, steps[change] / hold)
         self.randomizer.push(self.key)
 
     def each_substep(self, substep: int) -> None:
