@@ -123,8 +123,8 @@ class WalkReward:
         )
         pose = ((joints - robot.home) ** 2).reshape(-1, 4, 3) @ np.array([1.0, 0.2, 0.1])
         parts = {
-            "linear": 1.5 * np.exp(-(error[:, :2] ** 2).sum(axis=1) / 0.25)
-            + 0.5 * np.exp(-(error[:, :2] ** 2).sum(axis=1) / 0.03),
+            "linear": 2.5 * np.exp(-(error[:, :2] ** 2).sum(axis=1) / 0.25)
+            + 1.0 * np.exp(-(error[:, :2] ** 2).sum(axis=1) / 0.03),
             "angular": 0.5 * np.exp(-(error[:, 2] ** 2) / 0.25) + 0.3 * np.exp(-(error[:, 2] ** 2) / 0.04),
             "gait": 2.0 * self._gait(command, phase, feet, foot_velocity, contact),
             "pose": 0.5 * np.exp(-pose.sum(axis=1)),
