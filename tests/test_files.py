@@ -40,7 +40,9 @@ def test_the_error_is_the_one_that_happened(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["file", "taken"]
 
 
-@pytest.mark.parametrize(("partial", "name"), [(None, f".file.{os.getpid()}.tmp"), (".partial", ".file.partial")])
+@pytest.mark.parametrize(
+    ("partial", "name"), [(None, f".file.{os.getpid()}.tmp"), (".partial", ".file.partial")], ids=["pid", "partial"]
+)
 def test_order_of_what_reaches_the_disk(
     partial: str | None, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
