@@ -24,7 +24,7 @@ _LIMITS: Mapping[str, Range] = {
     "gain": (0.0, 10.0),
     "armature": (0.0, 10.0),
     "friction_loss": (0.0, 100.0),
-    "delay": (0.0, 0.02),
+    "delay": (0.0, 1.0),
     "push": (0.0, 10.0),
 }
 """What each range must lie in."""

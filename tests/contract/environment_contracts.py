@@ -37,8 +37,9 @@ STARTS_ALIKE = (
     "base_angular_velocity",
     "last_action",
     "gates_left",
+    "terrain",
 )
-"""Parts that are the same at every start: robots start at rest, upright, with open grippers."""
+"""Parts that may be the same at every start: robots start at rest, upright, on level ground, with open grippers."""
 
 Make = Callable[[], Any]
 

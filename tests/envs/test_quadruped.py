@@ -81,7 +81,7 @@ def test_feet_are_in_order_and_feel_the_ground() -> None:
     robot = env.task.quadruped
     robot.base_quat[:] = LEVEL
     robot.base_pos[1, 2] = 1.0
-    for _ in range(15):
+    for _ in range(60):
         env.step(np.zeros((2, 12), np.float32))
         robot.base_pos[1, 2] = 1.0
     assert robot.foot_contact()[0].all() and not robot.foot_contact()[1].any()
