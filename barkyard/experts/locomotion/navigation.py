@@ -32,6 +32,8 @@ ALIGNED, BESIDE, CREEP = 0.12, 0.03, 0.15
 """Heading error [rad] and distance beside the path [m] at which a third of the speed is left there, and the least."""
 BESIDE_POLES = 0.46
 """How far the base goes beyond the line of two poles before it crabs [m]."""
+SETTLE = 0.35
+"""Walked straight towards the board before the jump starts [m]."""
 RUN_UP = 1.95
 """From the jump's start to the middle of the board [m]."""
 LANDED = 0.75
@@ -146,7 +148,8 @@ def _leap(course: Course) -> list[Pose]:
     direction = np.array([np.cos(board.heading), np.sin(board.heading)])
     centre = np.array(board.centre)
     return [
-        _pose((centre - RUN_UP * direction), board.heading, 0.9),
+        _pose((centre - (RUN_UP + SETTLE) * direction), board.heading, 0.9, PRECISE),
+        _pose((centre - RUN_UP * direction), board.heading, 0.7, PRECISE),
         _pose((centre + LANDED * direction), board.heading, 1.5, 0.3, JUMP),
         _pose((centre + RUN_OUT * direction), board.heading, 0.7),
     ]
