@@ -15,8 +15,8 @@ from barkyard.errors import InvalidInput
 
 @pytest.mark.parametrize("name", ROBOTS)
 def test_named_elements_exist_and_home_is_within_limits(name: str) -> None:
-    robot = load_robot(name)
     try:
+        robot = load_robot(name)
         spec = robot.make_spec()
     except InvalidInput as error:
         pytest.skip(str(error))
