@@ -5,9 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.agility.kernels import GEOMETRY
 from barkyard.envs.env import RobotVectorEnv
-from barkyard.envs.simulation import Array
 from barkyard.envs.tasks.agility.obstacles import AgilityTask
 from barkyard.envs.tasks.locomotion.velocity import QuadrupedVelocity
 from barkyard.episode import Actor, Observations
@@ -76,7 +74,7 @@ class CourseExpert:
         robot, dt = self._robot, self._env.control_dt
         command, skill = self._navigator.follow(robot.base_pos[:, :2], robot.heading())
         self.command, self.skill = command, skill
-        place = jumping.approach(robot, self._board())
+        place = jumping.approach(robot, self._task.board())
         over = place.ahead < -LANDED
         begins = (skill == JUMP) & ~self._jumping & ~over
         self._bound[begins] = self._clock[begins]
@@ -95,9 +93,6 @@ class CourseExpert:
         self._bound = jumping.advance_clock(self._bound, place.ahead, forward, dt)
         self._clock = np.where(self._jumping, self._bound, (self._clock + dt * GAIT_FREQUENCY) % 1.0)
         return actions
-
-    def _board(self) -> Array:
-        return self._task.geometry[:, GEOMETRY.BOARD_FRAME : GEOMETRY.BOARD_HALF_LENGTH + 1]
 
 
 def walking_expert(env: RobotVectorEnv) -> Actor:

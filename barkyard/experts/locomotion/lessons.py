@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.agility.kernels import GEOMETRY
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.simulation import Array, Ids
 from barkyard.envs.tasks.agility.obstacles import AgilityTask
@@ -27,7 +26,7 @@ GOOD, POOR = 0.45, 0.75
 
 
 class WalkLesson(Lesson):
-    """Track the commands of a velocity task; rough ground gets harder as it goes well. Final."""
+    """Track the commands of a velocity task; rough ground gets harder as it goes well."""
 
     observation_size = OBSERVATION_SIZE
 
@@ -111,11 +110,13 @@ RESTARTS = 0.5
 class SlopeLesson(WalkLesson):
     """Go straight over ridges of the task's slopes. Final."""
 
+    def __init__(self, env: RobotVectorEnv, seed: int, first_levels: tuple[float, float] = FIRST_LEVELS) -> None:
+        super().__init__(env, seed, first_levels)
+        self._way, self._speed = np.zeros((2, env.num_envs))
+
     def begin(self, ids: Ids) -> None:
         """Draw which way to go, and how fast [m/s]."""
         super().begin(ids)
-        if not hasattr(self, "_way"):
-            self._way, self._speed = np.zeros((2, self.env.num_envs))
         self._way[ids] = np.where(self._generator.uniform(size=len(ids)) < 0.5, 0.0, np.pi)
         self._way[ids] += self._generator.uniform(-0.3, 0.3, len(ids))
         self._speed[ids] = self._generator.uniform(0.4, 1.2, len(ids))
@@ -150,12 +151,8 @@ class JumpLesson(Lesson):
         self._sums: dict[str, list[float]] = {}
         self._passed, self._cleared, self._flew, self._falls = 0, 0, 0, 0
 
-    def board(self) -> Array:
-        """`(N, 5)` the boards as `jumping.approach` takes them."""
-        return self.task.geometry[:, GEOMETRY.BOARD_FRAME : GEOMETRY.BOARD_HALF_LENGTH + 1]
-
     def finish(self, ids: Ids, failed: NDArray[np.bool_]) -> None:
-        """Count falls."""
+        """Count falls and strays."""
         self._falls += int(failed.sum())
 
     def begin(self, ids: Ids) -> None:
@@ -168,7 +165,7 @@ class JumpLesson(Lesson):
 
     def observe(self) -> Floats:
         """The jumping network's view."""
-        place = jumping.approach(self.robot, self.board())
+        place = jumping.approach(self.robot, self.task.board())
         return self.jump.observe(place, self.speed, self.phase)
 
     def act(self, outputs: Floats) -> Floats:
@@ -177,7 +174,7 @@ class JumpLesson(Lesson):
 
     def reward(self) -> Array:
         """The jumping reward times the control period, and a bonus for every board that was cleared."""
-        place = jumping.approach(self.robot, self.board())
+        place = jumping.approach(self.robot, self.task.board())
         touched, airborne = self.task.contacts()
         cost = 6.0 if self.done > 0.4 else 0.0
         reward, parts = self._reward(place, self.speed, self.phase, touched, cost)
@@ -198,7 +195,7 @@ class JumpLesson(Lesson):
         self._expired[passed] = self._generator.uniform(size=len(passed)) < RESTARTS
         speed = self.robot.linear_velocity()[:, 0]
         self.phase = jumping.advance_clock(
-            self.phase, jumping.approach(self.robot, self.board()).ahead, speed, self.env.control_dt
+            self.phase, jumping.approach(self.robot, self.task.board()).ahead, speed, self.env.control_dt
         )
         for name, values in {**parts, "reward": reward, "forward": speed, "airborne": airborne}.items():
             self._sums.setdefault(name, []).append(float(values.mean()))
@@ -216,7 +213,7 @@ class JumpLesson(Lesson):
         """Lay the next board ahead of the robots that have passed theirs."""
         if not ids.size:
             return
-        board = self.board()
+        board = self.task.board()
         along = self._generator.uniform(1.5, 2.6, len(ids)) + 0.9
         board[ids, 0] += along * board[ids, 2]
         board[ids, 1] += along * board[ids, 3]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.agility import tracker
+from barkyard.agility.kernels import GEOMETRY
 from barkyard.agility.layout import OBSTACLES, Course
 from barkyard.agility.score import RULES, scores
 from barkyard.agility.tracker import FAULTS, MODES
@@ -122,9 +123,8 @@ class AgilityTask(Task):
         for i in ids:
             self._place(int(i))
         spots = np.array([self.start(self.courses[i], u) for i, u in zip(ids, unit, strict=True)])
-        points = np.repeat(spots[:, None, :2], 1, axis=1)
         everywhere = np.zeros((self.simulation.num_envs, 1, 2))
-        everywhere[ids] = points
+        everywhere[ids] = spots[:, None, :2]
         height = self.quadruped.ground(everywhere)[ids, 0]
         self.quadruped.stand(ids, generators, np.column_stack([spots[:, :2], height, spots[:, 2]]))
         self._before[ids] = spots[:, :2]
@@ -193,6 +193,10 @@ class AgilityTask(Task):
         board = self.simulation.model.body("board")
         self._mocap_pos[ids, int(self.simulation.model.body_mocapid[board.id]), :2] = centre
 
+    def board(self) -> Array:
+        """`(N, 5)` live: x, y of the boards' centres [m], cosine and sine of their headings, half length [m]."""
+        return self.geometry[:, GEOMETRY.BOARD_FRAME : GEOMETRY.BOARD_HALF_LENGTH + 1]
+
     def upcoming(self) -> NDArray[np.intp]:
         """`(N, GATES_SEEN)` indices of the next gates in the standard order; the last gate repeats."""
         first = np.minimum(tracker.next_gate(self.tracker), self.gates.shape[1] - 1)
@@ -216,7 +220,7 @@ class AgilityTask(Task):
         """Values of `parts`."""
         robot, count = self.quadruped, self.simulation.num_envs
         gates = np.take_along_axis(self.gates, self.upcoming()[:, :, None, None], axis=1)
-        frame = self.geometry[:, 6:11]
+        frame = self.board()
         heading = robot.heading()
         cos, sin = np.cos(heading), np.sin(heading)
         board = np.column_stack([
