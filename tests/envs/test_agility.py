@@ -141,7 +141,7 @@ def test_a_touched_board_is_noticed_in_the_period_it_happens() -> None:
     assert min(steps) >= 0 and len({step % 5 for step in steps}) >= 4
     for period in range(10):
         _rest(env)
-        touched = env.task.contacts()[0] | np.array(_fault(env, "board_touched"))
+        touched = env.task.contacts().board | np.array(_fault(env, "board_touched"))
         assert touched.tolist() == [step // 5 <= period for step in steps]
     assert not env.task.completed()[:, OBSTACLES.index("broad_jump")].any()
 
@@ -155,9 +155,9 @@ def test_a_touch_of_one_physics_step_counts() -> None:
     _rest(env)
     assert not env.task.quadruped.foot_contact().any()
     assert _fault(env, "board_touched") == [True, False]
-    assert env.task.contacts()[0].tolist() == [True, False]
+    assert env.task.contacts().board.tolist() == [True, False]
     _rest(env)
-    assert env.task.contacts()[0].tolist() == [False, False] and _fault(env, "board_touched") == [True, False]
+    assert env.task.contacts().board.tolist() == [False, False] and _fault(env, "board_touched") == [True, False]
 
 
 def test_in_the_air_is_all_four_feet() -> None:
@@ -165,7 +165,7 @@ def test_in_the_air_is_all_four_feet() -> None:
     _put(env, np.array([[1.0, -4.5, 0.275], [1.0, -4.5, 0.8], [1.0, -4.5, 0.275]]))
     env.task.quadruped.view.joint_pos[2, :9] += 0.4  # one foot stays down
     _rest(env)
-    assert env.task.contacts()[1].tolist() == [False, True, False]
+    assert env.task.contacts().airborne.tolist() == [False, True, False]
     assert env.task.quadruped.foot_contact()[0].all()
 
 

@@ -25,6 +25,8 @@ SWING = 0.6
 """Part of a cycle that a foot is in the air."""
 OVER_BOARD = 0.5
 """Phase at which the base is to be over the middle of the board."""
+GAIN = 0.13
+"""By how much the clock, which cannot go slowly, runs ahead of the distance while the robot gains speed [cycles]."""
 HIND_LAG = 0.53
 """Of the hind feet's cycle behind the front feet's [cycles]."""
 SLOWEST, STEADY, FASTEST = 1.7, 1.8, 3.0
@@ -34,6 +36,9 @@ CORRECTION, LOCKED = 4.0, (0.6, 1.2)
 BEHIND = 0.3
 """Errors lie within half a cycle of this: the clock rather hurries than waits, because it cannot go slowly."""
 SWING_HEIGHT = 0.08
+"""Of a foot in mid swing, and over the board [m]."""
+FOOT_MARGIN = 0.04
+"""About the board, where no foot is wanted on the ground [m]."""
 KNEE_HEIGHT = 0.10
 """Knees below this cost: they would strike the board [m]."""
 OBSERVATION_SIZE = 9 + 36 + 1 + 2 + 4
@@ -74,6 +79,11 @@ def approach(quadruped: Quadruped, board: Array) -> Approach:
     heading = wrap_angle(quadruped.heading() - np.arctan2(sin, cos))
     along, side = cos * offset[:, 0] + sin * offset[:, 1], cos * offset[:, 1] - sin * offset[:, 0]
     return Approach(-along, side, heading, board[:, 4])
+
+
+def start_phase(ahead: Array) -> Array:
+    """`(N,)` phases from which the clock, started at rest, is right at the board without being corrected."""
+    return (OVER_BOARD - GAIN - ahead / STRIDE) % 1.0
 
 
 def advance_clock(phase: Array, ahead: Array, speed: Array, dt: float) -> Array:
@@ -138,11 +148,10 @@ class JumpReward:
         self._feet[ids] = self.quadruped.feet_pos[ids]
         self._actions[ids] = 0.0
 
-    def __call__(
-        self, place: Approach, wanted: Array, phase: Array, touched: NDArray[np.bool_], touch_cost: float
-    ) -> tuple[Array, dict[str, Array]]:
-        """`(N,)` reward per second, and its parts. `touched` (N,): the board was touched; it costs `touch_cost`."""
+    def __call__(self, board: Array, wanted: Array, phase: Array) -> tuple[Array, dict[str, Array]]:
+        """`(N,)` reward per second, and its parts."""
         robot, dt = self.quadruped, self.quadruped.simulation.control_dt
+        place = approach(robot, board)
         feet, actions = robot.feet_pos.copy(), robot.simulation.last_action()
         velocity = robot.linear_velocity()
         up, spin = robot.up(), robot.angular_velocity()
@@ -152,7 +161,7 @@ class JumpReward:
         pose = ((joints - robot.home) ** 2).reshape(-1, 4, 3) @ np.array([1.0, 0.1, 0.05])
         parts = {
             "speed": 1.5 * np.clip(speed / wanted, -1, 1) + 0.5 * np.exp(-((speed - wanted) ** 2) / 0.25),
-            "gait": 4.0 * self._gait(phase, feet, (feet - self._feet) / dt),
+            "gait": 4.0 * self._gait(phase, over_board(feet, board), feet, (feet - self._feet) / dt),
             "line": 0.8 * np.exp(-((place.side / 0.12) ** 2)) + 0.8 * np.exp(-((place.side / 0.5) ** 2)),
             "heading": 0.8 * np.exp(-((place.heading / 0.2) ** 2)),
             "pose": 0.3 * np.exp(-pose.sum(axis=1)),
@@ -161,17 +170,25 @@ class JumpReward:
             "limits": -1.0 * beyond.sum(axis=1),
             "rate": -0.01 * ((actions - self._actions) ** 2).sum(axis=1),
             "knees": -10.0 * np.maximum(0.0, KNEE_HEIGHT - robot.simulation.xpos[:, self._knees, 2]).sum(axis=1),
-            "touch": -touch_cost * touched,
         }
         self._feet[:], self._actions[:] = feet, actions
         return np.maximum(sum(parts.values()), 0.0), parts
 
-    def _gait(self, phase: Array, feet: Array, velocity: Array) -> Array:
+    def _gait(self, phase: Array, over: NDArray[np.bool_], feet: Array, velocity: Array) -> Array:
+        """`(N,)`: feet in swing follow a sine, feet in stance touch and do not slip; over the board all are high."""
         own = np.where(_FRONT, phase[:, None], (phase[:, None] - HIND_LAG) % 1.0)
         swinging = own < SWING
         contact = self.quadruped.foot_contact()
-        gap = feet[:, :, 2] - self.quadruped.foot_radius - SWING_HEIGHT * np.sin(np.pi * own / SWING)
+        target = SWING_HEIGHT * np.where(over, 1.0, np.sin(np.pi * np.minimum(own / SWING, 1.0)))
+        gap = feet[:, :, 2] - self.quadruped.foot_radius - target
         swing = np.where(contact, -0.5, np.exp(-((gap / np.where(gap < 0, 0.03, 0.06)) ** 2)))
         slip = np.linalg.norm(velocity[:, :, :2], axis=2)
         stance = contact * (0.3 + 0.7 * np.exp(-(slip**2) / 0.04))
-        return np.where(swinging, swing, stance).mean(axis=1)
+        return np.where(swinging | over, swing, stance).mean(axis=1)
+
+
+def over_board(feet: Array, board: Array) -> NDArray[np.bool_]:
+    """`(N, 4)` which of the feet `(N, 4, 3)` are over the boards, `FOOT_MARGIN` about them included."""
+    offset = feet[:, :, :2] - board[:, None, :2]
+    along = (offset * board[:, None, 2:4]).sum(axis=2)
+    return np.abs(along) < board[:, 4:] + FOOT_MARGIN

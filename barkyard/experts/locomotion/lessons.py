@@ -5,14 +5,15 @@ from numpy.typing import NDArray
 
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.simulation import Array, Ids
+from barkyard.envs.tasks.agility.guide import HEADING_GAIN
 from barkyard.envs.tasks.agility.obstacles import AgilityTask
+from barkyard.envs.tasks.agility.way import RUN_UP
 from barkyard.envs.tasks.locomotion.rough import QuadrupedRough
 from barkyard.envs.tasks.locomotion.velocity import QuadrupedVelocity
 from barkyard.experts.locomotion import jumping
-from barkyard.experts.locomotion.navigation import HEADING_GAIN
 from barkyard.experts.locomotion.network import Floats
 from barkyard.experts.locomotion.ppo import Lesson
-from barkyard.experts.locomotion.walking import GAIT_FREQUENCY, OBSERVATION_SIZE, Walk, WalkReward
+from barkyard.experts.locomotion.walking import OBSERVATION_SIZE, Walk, WalkReward
 from barkyard.rotation import wrap_angle
 
 LEVEL_STEP = 0.15
@@ -62,13 +63,9 @@ class WalkLesson(Lesson):
         """After `EPISODE`."""
         return self._age * self.env.control_dt >= EPISODE
 
-    def phase(self) -> Array:
-        """`(N,)` of the trot clock."""
-        return (self.env.simulation.time * GAIT_FREQUENCY) % 1.0
-
     def observe(self) -> Floats:
         """The walking network's view."""
-        view, self._mirrored = self.walk.observe(self.task.command, self.phase())
+        view, self._mirrored = self.walk.observe(self.task.command)
         return view
 
     def act(self, outputs: Floats) -> Floats:
@@ -77,7 +74,7 @@ class WalkLesson(Lesson):
 
     def reward(self) -> Array:
         """The walking reward times the control period."""
-        reward, parts = self._reward(self.task.command, self.phase())
+        reward, parts = self._reward(self.task.command)
         error = np.linalg.norm(self.task.tracking_error()[:, :2], axis=1)
         self._age += 1
         self._error += error
@@ -98,13 +95,20 @@ class WalkLesson(Lesson):
         return means
 
 
+DIFFERENT = 12.0
+"""First episodes on a course are broken off within this [s], so that robots are at different places."""
 INSIDE, ASTRAY, TURNED = 0.35, 0.7, 1.0
 """Lateral distances from the board's axis that still count as over it and that end an episode [m]; and the heading
 relative to the board's that does [rad]."""
-CLEAR_BONUS, SPOILT = 3.0, 10.0
-"""Reward for a board that was cleared in flight, and the control periods of contact that leave nothing of it."""
-RESTARTS = 0.5
+FIRST_TOUCH, TOUCH, SPOILT = 2.0, 0.2, 10
+"""Cost of the first control period in which a board is touched, of each later one, and how many are counted. It is
+paid at once: whether the board was touched is not in the view, so that a bonus at the end could not be foreseen."""
+TOUCHES_COUNT = 0.3
+"""Part of the lesson after which touches cost."""
+RESTARTS = 0.7
 """Part of the passed boards after which a robot starts again from rest."""
+STARTS = 0.1
+"""By how much the distances vary at which it does [m]."""
 
 
 class SlopeLesson(WalkLesson):
@@ -128,6 +132,68 @@ class SlopeLesson(WalkLesson):
         forward = self._speed * np.clip(np.cos(error), 0.0, 1.0)
         self.task.command[:] = np.stack([forward, self._speed * np.sin(error) * 0.5, turn], axis=1)
         return super().observe()
+
+
+class CourseLesson(Lesson):
+    """Walk an agility task as its guide commands, without touching a pole. Final."""
+
+    observation_size = OBSERVATION_SIZE
+
+    def __init__(self, env: RobotVectorEnv, seed: int) -> None:
+        task = env.task
+        assert isinstance(task, AgilityTask)
+        self.env, self.task, self.robot = env, task, task.quadruped
+        self.walk, self._reward = Walk(task.quadruped), WalkReward(task.quadruped)
+        self._touches, self._age = np.zeros((2, env.num_envs))
+        self._limit = np.random.default_rng(seed).uniform(0.0, DIFFERENT, env.num_envs)
+        self._sums: dict[str, list[float]] = {}
+        self._runs, self._clean, self._falls = 0, 0, 0
+
+    def finish(self, ids: Ids, failed: NDArray[np.bool_]) -> None:
+        """Count, and let the next episodes take their time."""
+        whole = ~np.isfinite(self._limit[ids])
+        self._runs += int(whole.sum())
+        self._clean += int((whole & ~failed & self.task.guide.arrived()[ids] & (self._touches[ids] == 0)).sum())
+        self._falls += int(failed.sum())
+        self._limit[ids] = np.inf
+
+    def begin(self, ids: Ids) -> None:
+        """Episodes begin."""
+        self._reward.begin(ids)
+        self._touches[ids], self._age[ids] = 0, 0.0
+
+    def observe(self) -> Floats:
+        """The walking network's view, under the guide's command."""
+        self._command = self.task.guide.command()
+        view, self._mirrored = self.walk.observe(self._command)
+        return view
+
+    def act(self, outputs: Floats) -> Floats:
+        """Joint targets."""
+        return self.walk.act(outputs, self._mirrored)
+
+    def reward(self) -> Array:
+        """The walking reward times the control period, less what touching poles costs."""
+        reward, parts = self._reward(self._command)
+        poles = self.task.contacts().poles
+        cost = poles * np.where(self._touches == 0, FIRST_TOUCH, TOUCH) * (self._touches < SPOILT)
+        self._touches += poles
+        self._age += self.env.control_dt
+        error = np.linalg.norm((self._command - self.robot.heading_velocity())[:, :2], axis=1)
+        for name, values in {**parts, "reward": reward, "error": error, "poles": poles}.items():
+            self._sums.setdefault(name, []).append(float(values.mean()))
+        return reward * self.env.control_dt - cost
+
+    def expired(self) -> NDArray[np.bool_]:
+        """Who has arrived."""
+        return self.task.guide.arrived() | (self._age > self._limit)
+
+    def progress(self) -> dict[str, float]:
+        """Means of the parts of the reward; runs, the part of them that arrived without a touch, and falls."""
+        means = {name: float(np.mean(values)) for name, values in self._sums.items()}
+        means |= {"runs": float(self._runs), "clean": self._clean / max(self._runs, 1), "falls": float(self._falls)}
+        self._sums, self._runs, self._clean, self._falls = {}, 0, 0, 0
+        return means
 
 
 class JumpLesson(Lesson):
@@ -158,8 +224,13 @@ class JumpLesson(Lesson):
     def begin(self, ids: Ids) -> None:
         """Episodes begin."""
         self._reward.begin(ids)
-        self._touches[ids], self._flown[ids] = 0.0, False
-        self.phase[ids] = self._generator.uniform(0.0, 1.0, len(ids))
+        count = len(ids)
+        board, at = self.task.board()[ids], self.robot.base_pos[ids, :2]
+        ahead = RUN_UP + self._generator.uniform(-STARTS, STARTS, count)
+        across = np.column_stack([-board[:, 3], board[:, 2]])
+        side = ((board[:, :2] - at) * across).sum(axis=1)[:, None] * across
+        self._lay(ids, at + side + ahead[:, None] * board[:, 2:4])
+        self.phase[ids] = jumping.start_phase(ahead + self._generator.uniform(-STARTS, STARTS, count) / 2)
         ramp = np.clip((self.done - 0.05) / 0.35, 0.0, 1.0)
         self.speed[ids] = self._generator.uniform(0.2 + 1.3 * ramp, 0.6 + 1.2 * ramp, len(ids))
 
@@ -173,19 +244,18 @@ class JumpLesson(Lesson):
         return np.clip(outputs, -1.0, 1.0)
 
     def reward(self) -> Array:
-        """The jumping reward times the control period, and a bonus for every board that was cleared."""
+        """The jumping reward times the control period, less what touching costs."""
         place = jumping.approach(self.robot, self.task.board())
-        touched, airborne = self.task.contacts()
-        cost = 6.0 if self.done > 0.4 else 0.0
-        reward, parts = self._reward(place, self.speed, self.phase, touched, cost)
+        touched, _, airborne = self.task.contacts()
+        reward, parts = self._reward(self.task.board(), self.speed, self.phase)
         over = np.abs(place.ahead) < place.half_length
-        self._touches += touched + SPOILT * (over & (np.abs(place.side) > INSIDE))
+        wrong = touched | (over & (np.abs(place.side) > INSIDE))
+        cost = wrong * np.where(self._touches == 0, FIRST_TOUCH, TOUCH) * (self._touches < SPOILT)
+        self._touches += wrong
         self._flown |= over & airborne
         passed = np.flatnonzero(place.ahead < -0.9)
-        clear = self._touches[passed] == 0.0
-        total = (reward + 2.0 * (over & airborne)) * self.env.control_dt
-        clean = np.maximum(0.0, 1.0 - self._touches[passed] / SPOILT)
-        total[passed] += CLEAR_BONUS * clean**2 * np.where(self._flown[passed], 1.0, 0.5)
+        clear = self._touches[passed] == 0
+        total = (reward + 2.0 * (over & airborne)) * self.env.control_dt - cost * (self.done > TOUCHES_COUNT)
         self._passed += len(passed)
         self._cleared += int(clear.sum())
         self._flew += int((clear & self._flown[passed]).sum())
@@ -197,7 +267,8 @@ class JumpLesson(Lesson):
         self.phase = jumping.advance_clock(
             self.phase, jumping.approach(self.robot, self.task.board()).ahead, speed, self.env.control_dt
         )
-        for name, values in {**parts, "reward": reward, "forward": speed, "airborne": airborne}.items():
+        extra = {"reward": reward, "forward": speed, "airborne": airborne, "touch": touched}
+        for name, values in {**parts, **extra}.items():
             self._sums.setdefault(name, []).append(float(values.mean()))
         return total - 0.5 * (self.task.failure({}) | self._astray)
 
@@ -213,11 +284,13 @@ class JumpLesson(Lesson):
         """Lay the next board ahead of the robots that have passed theirs."""
         if not ids.size:
             return
-        board = self.task.board()
+        board = self.task.board()[ids]
         along = self._generator.uniform(1.5, 2.6, len(ids)) + 0.9
-        board[ids, 0] += along * board[ids, 2]
-        board[ids, 1] += along * board[ids, 3]
-        self.task.move_board(ids, board[ids, :2])
+        self._lay(ids, board[:, :2] + along[:, None] * board[:, 2:4])
+
+    def _lay(self, ids: Ids, centre: Array) -> None:
+        self.task.board()[ids, :2] = centre
+        self.task.move_board(ids, centre)
         self._touches[ids], self._flown[ids] = 0.0, False
 
     def progress(self) -> dict[str, float]:

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from barkyard.envs.simulation import Array, Ids
 from barkyard.envs.tasks.locomotion.quadruped import SCAN_X, SCAN_Y, Quadruped
 
-GAIT_FREQUENCY = 2.2
-"""Of the trot clock [Hz]."""
 SWING_HEIGHT = 0.07
 """Of a foot in mid swing above the ground [m]."""
 HALF_TRACK = 0.18
@@ -40,18 +38,17 @@ class Walk:
     def __init__(self, quadruped: Quadruped) -> None:
         self.quadruped = quadruped
 
-    def observe(self, command: Array, phase: Array) -> tuple[Floats, NDArray[np.bool_]]:
+    def observe(self, command: Array) -> tuple[Floats, NDArray[np.bool_]]:
         """What the network sees.
 
         Args:
             command: `(N, 3)` velocity in the heading frame [m/s, m/s, rad/s].
-            phase: `(N,)` of the trot clock, in [0, 1).
 
         Returns:
             `(N, OBSERVATION_SIZE)` features, and `(N,)` whether left and right are exchanged in them.
         """
         robot = self.quadruped
-        moving = is_moving(command)
+        moving, phase = is_moving(command), robot.phase()
         mirrored = moving & (phase >= 0.5)
         sign = np.where(mirrored, -1.0, 1.0)[:, None]
         polar, axial = (
@@ -106,7 +103,7 @@ class WalkReward:
         scan = self.quadruped.height_scan().reshape(-1, len(SCAN_X), len(SCAN_Y))[:, self._inside]
         return np.asarray(scan.reshape(len(scan), -1) @ self._plane.T)
 
-    def __call__(self, command: Array, phase: Array) -> tuple[Array, dict[str, Array]]:
+    def __call__(self, command: Array) -> tuple[Array, dict[str, Array]]:
         """`(N,)` reward per second, and its parts."""
         robot, dt = self.quadruped, self.quadruped.simulation.control_dt
         velocity, feet, contact = robot.heading_velocity(), robot.feet_pos.copy(), robot.foot_contact()
@@ -126,7 +123,7 @@ class WalkReward:
             "linear": 2.5 * np.exp(-(error[:, :2] ** 2).sum(axis=1) / 0.25)
             + 1.0 * np.exp(-(error[:, :2] ** 2).sum(axis=1) / 0.03),
             "angular": 0.5 * np.exp(-(error[:, 2] ** 2) / 0.25) + 0.3 * np.exp(-(error[:, 2] ** 2) / 0.04),
-            "gait": 2.0 * self._gait(command, phase, feet, foot_velocity, contact),
+            "gait": 2.0 * self._gait(command, feet, foot_velocity, contact),
             "pose": 0.5 * np.exp(-pose.sum(axis=1)),
             "tilt": -5.0 * ((robot.axis()[:, :2] - normal[:, :2]) ** 2).sum(axis=1),
             "rise": -0.5 * rise**2,
@@ -142,12 +139,13 @@ class WalkReward:
         """`(N, 4)` how far the feet are from the robot's middle plane [m]."""
         return self.quadruped.to_heading(feet[:, :, :2])[:, :, 1] * np.array([1.0, 1.0, -1.0, -1.0])
 
-    def _gait(self, command: Array, phase: Array, feet: Array, velocity: Array, contact: NDArray[np.bool_]) -> Array:
+    def _gait(self, command: Array, feet: Array, velocity: Array, contact: NDArray[np.bool_]) -> Array:
         """`(N,)` in [0, 1]: feet in swing follow a sine over the ground ahead, feet in stance touch and do not slip."""
         speed = np.linalg.norm(velocity[:, :, :2], axis=2, keepdims=True)
         ahead = feet[:, :, :2] + 0.10 * velocity[:, :, :2] / np.maximum(speed, 0.3)
         ground = self.quadruped.ground(np.concatenate([feet[:, :, :2], ahead], axis=1))
         ground = np.maximum(ground[:, :4], ground[:, 4:])
+        phase = self.quadruped.phase()
         first = phase < 0.5
         swinging = (first[:, None] == _FIRST_PAIR[None]) & is_moving(command)[:, None]
         target = SWING_HEIGHT * np.sin(2 * np.pi * np.where(first, phase, phase - 0.5))[:, None]

@@ -3,6 +3,7 @@
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
@@ -20,10 +21,11 @@ from barkyard.envs.memory import Layout
 from barkyard.envs.randomization import Randomization, Randomizer, torque_limited
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Options, Part, Task
-from barkyard.envs.tasks.agility import scenery
+from barkyard.envs.tasks.agility import guide, scenery
+from barkyard.envs.tasks.agility.way import plan
 from barkyard.envs.tasks.locomotion.delay import DelayedTargets
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped, scan_part
-from barkyard.envs.tasks.locomotion.velocity import WalkingOptions
+from barkyard.envs.tasks.locomotion.velocity import WalkingOptions, command_part
 from barkyard.errors import InvalidInput
 
 GATES_SEEN = 2
@@ -58,6 +60,14 @@ class AgilityOptions(WalkingOptions):
             raise InvalidInput(f"difficulty is {self.difficulty!r}; give a number from 0 to 1")
 
 
+class Contacts(NamedTuple):
+    """`(N,)` whether the board and a pole were touched, and whether all feet were in the air, at any physics step."""
+
+    board: NDArray[np.bool_]
+    poles: NDArray[np.bool_]
+    airborne: NDArray[np.bool_]
+
+
 class AgilityTask(Task):
     """A quadruped on a course, or on one obstacle of it.
 
@@ -77,7 +87,7 @@ class AgilityTask(Task):
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
-        self.layout = Layout(key=1, delayed=12, before=2, tracker=tracker.STATE_SIZE)
+        self.layout = Layout(key=1, delayed=12, before=2, guide=guide.MEMORY, tracker=tracker.STATE_SIZE)
         self.memory_size = self.layout.size
         assert isinstance(self.options, AgilityOptions)
         assert isinstance(self.options.randomization, Randomization)
@@ -104,6 +114,7 @@ class AgilityTask(Task):
         self.key = self.layout.view(simulation.memory, "key")[:, 0]
         self._before = self.layout.view(simulation.memory, "before")
         self.tracker = self.layout.view(simulation.memory, "tracker")
+        self.guide = guide.Guide(self.quadruped, self.layout.view(simulation.memory, "guide"))
         count = simulation.num_envs
         self._mocap_pos = simulation.batch.bind("mocap_pos").reshape(count, -1, 3)
         self._poles = [int(model.body_mocapid[model.body(name).id]) for name in scenery.POLES]
@@ -119,16 +130,16 @@ class AgilityTask(Task):
         """Draw the robot's parameters, the course and the start."""
         self.key[ids] = draw_keys(generators)
         self.restore(ids)
-        unit = uniform(self.key[ids], _START, 3)
         for i in ids:
             self._place(int(i))
-        spots = np.array([self.start(self.courses[i], u) for i, u in zip(ids, unit, strict=True)])
+        spots = self._starts(ids)
         everywhere = np.zeros((self.simulation.num_envs, 1, 2))
         everywhere[ids] = spots[:, None, :2]
         height = self.quadruped.ground(everywhere)[ids, 0]
         self.quadruped.stand(ids, generators, np.column_stack([spots[:, :2], height, spots[:, 2]]))
         self._before[ids] = spots[:, :2]
         self.targets.begin(ids, self.quadruped.home)
+        self.guide.begin(ids)
         tracker.begin(self.tracker, ids, self._choices.mode, self.present[0])  # type: ignore[arg-type]
         for flags in (self._board_touch, self._pole_touch, self._airborne):
             flags[ids] = False
@@ -144,6 +155,14 @@ class AgilityTask(Task):
             arrays = self.courses[i].arrays()
             self.gates[i], self.directions[i], self.geometry[i] = (array[0] for array in arrays)
         self.quadruped.boxes.resize(ids, np.array(sizes))
+        courses = [self.courses[i] for i in ids]
+        ways = [plan(course, spot, self.present) for course, spot in zip(courses, self._starts(ids), strict=True)]
+        self.guide.lead(ids, ways)
+
+    def _starts(self, ids: Ids) -> Array:
+        """`(k, 3)` x, y [m] and heading [rad]."""
+        unit = uniform(self.key[ids], _START, 3)
+        return np.array([self.start(self.courses[i], u) for i, u in zip(ids, unit, strict=True)])
 
     def _place(self, i: int) -> None:
         """Set up the obstacles that are present."""
@@ -183,10 +202,11 @@ class AgilityTask(Task):
             self.tracker, self.gates, self.directions, self.geometry, self._before, self.quadruped.base_pos,
             self.simulation.time, self._board_touch, self._pole_touch, self._airborne,
         )  # fmt: skip
+        self.guide.advance()
 
-    def contacts(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """`(N,)` whether the board was touched in the last control period, and whether all feet were in the air."""
-        return self._board_touch, self._airborne
+    def contacts(self) -> Contacts:
+        """Of the last control period."""
+        return Contacts(self._board_touch, self._pole_touch, self._airborne)
 
     def move_board(self, ids: Ids, centre: Array) -> None:
         """Lay the boards of `ids` at `(k, 2)` [m]; for practice, the tracker's gates stay where they are."""
@@ -203,13 +223,15 @@ class AgilityTask(Task):
         return np.minimum(first[:, None] + np.arange(GATES_SEEN), self.gates.shape[1] - 1)
 
     def parts(self) -> Mapping[str, Part]:
-        """The robot's senses; `gates`: left and right ends of the next gates; `board`; `terrain`.
+        """The robot's senses; `command`: the guide's; `gates`: ends of the next gates; `board`; `terrain`.
 
-        Gates and board are in the heading frame [m]; the board is x, y of its centre, cosine and sine of its heading
-        and its length. The board, 1 mm thick, does not show in the height scan.
+        The command is forward and lateral speed and rate of turn in the heading frame [m/s, m/s, rad/s]. Gates and
+        board are in the heading frame [m]; the board is x, y of its centre, cosine and sine of its heading and its
+        length. The board, 1 mm thick, does not show in the height scan.
         """
         return {
             **self.quadruped.parts(),
+            **command_part(),
             "gates": Part(4 * GATES_SEEN, -REACH, REACH),
             "board": Part(5, -REACH, REACH),
             "gates_left": Part(1, 0.0, 1.0),
@@ -230,6 +252,7 @@ class AgilityTask(Task):
         left = 1.0 - tracker.next_gate(self.tracker) / self.gates.shape[1]
         return {
             **robot.observe(),
+            "command": self.guide.command(),
             "gates": robot.to_heading(gates).reshape(count, -1),
             "board": board,
             "gates_left": left[:, None],

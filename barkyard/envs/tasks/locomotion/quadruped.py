@@ -19,6 +19,8 @@ SCAN_Y = np.linspace(-0.24, 0.24, 5)
 SCAN_SIZE = len(SCAN_X) * len(SCAN_Y)
 SCAN_LIMIT = 1.0
 """Heights are observed within this distance of the nominal ground [m]."""
+CLOCK = 2.2
+"""Rate of the clock that is observed, to trot to [Hz]."""
 UPRIGHT = 0.3
 """A robot has fallen when the vertical component of its up axis is below this."""
 LOWEST = 0.10
@@ -134,7 +136,7 @@ class Quadruped:
         self.base_quat[ids] = quat_about_z(pose[:, 3])
 
     def parts(self) -> dict[str, Part]:
-        """The robot's own senses. Velocities and `base_up` are in the base frame."""
+        """The robot's own senses, and sine and cosine of its clock. Velocities and `base_up` are in the base frame."""
         joints = self.view.joint_range
         margin = 0.5
         return {
@@ -144,10 +146,12 @@ class Quadruped:
             "joint_pos": Part(len(joints), tuple(joints[:, 0] - margin), tuple(joints[:, 1] + margin)),
             "joint_vel": Part(len(joints), -_JOINT_SPEED, _JOINT_SPEED),
             "last_action": Part(len(joints), -1.0, 1.0),
+            "clock": Part(2, -1.0, 1.0),
         }
 
     def observe(self) -> dict[str, Array]:
         """Values of `parts`."""
+        angle = 2 * np.pi * self.phase()
         return {
             "base_up": self.up(),
             "base_linear_velocity": self.linear_velocity(),
@@ -155,7 +159,12 @@ class Quadruped:
             "joint_pos": self.view.joint_pos,
             "joint_vel": self.view.joint_vel,
             "last_action": self.simulation.last_action(),
+            "clock": np.stack([np.sin(angle), np.cos(angle)], axis=1),
         }
+
+    def phase(self) -> Array:
+        """`(N,)` of the clock, which runs at `CLOCK` from the beginning of the episode [cycles, in [0, 1)]."""
+        return np.asarray((self.simulation.time * CLOCK) % 1.0)
 
 
 def scan_part() -> Mapping[str, Part]:

@@ -137,8 +137,7 @@ class QuadrupedVelocity(Task):
 
     def parts(self) -> Mapping[str, Part]:
         """The robot's senses and the command in the heading frame [m/s, m/s, rad/s]."""
-        high = COMMAND_LIMITS
-        return {**self.quadruped.parts(), "command": Part(3, tuple(-value for value in high), high)}
+        return {**self.quadruped.parts(), **command_part()}
 
     def observe(self) -> Mapping[str, Array]:
         """Values of `parts`."""
@@ -172,3 +171,8 @@ class QuadrupedVelocity(Task):
     def metrics(self, terms: Mapping[str, Array]) -> Mapping[str, Array]:
         """The terms, and the mean error of the planar velocity so far [m/s]."""
         return {**terms, "mean_velocity_error": self._error / np.maximum(self.simulation.elapsed_steps(), 1)}
+
+
+def command_part() -> Mapping[str, Part]:
+    """The commanded velocity as a part of the observation, `command`."""
+    return {"command": Part(3, tuple(-value for value in COMMAND_LIMITS), COMMAND_LIMITS)}
