@@ -12,6 +12,10 @@ from barkyard.errors import InvalidInput
 EVALUATION_SEED_START = 1_000_000_000
 """Seeds from here on are for evaluation only; collection refuses them, so no policy is measured on what it saw."""
 
+EXPERT_ACTION = "expert_action"
+"""The observation part that holds what an expert would have done where another acted; policies learn it instead of
+the action that was executed (DAgger: Ross et al., 2011)."""
+
 ENDS = ("success", "failure", "time_limit", "simulation_error", "interrupted")
 """Why an episode may have ended."""
 

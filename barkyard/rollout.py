@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.episode import Actor, Episode, Observations
+from barkyard.episode import EXPERT_ACTION, Actor, Episode, Observations
 
 Watcher = Callable[["EpisodicEnv", NDArray[np.intp], NDArray[np.int64]], None]
 
@@ -41,6 +41,7 @@ class _Slot:
     seed: int
     observations: list[Observations] = field(default_factory=list)
     actions: list[NDArray[np.float32]] = field(default_factory=list)
+    answers: list[NDArray[np.float32]] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     states: list[NDArray[np.float64]] = field(default_factory=list)
 
@@ -52,6 +53,7 @@ def rollout(
     *,
     record_states: bool = True,
     record_observations: bool = True,
+    teacher: Actor | None = None,
     in_order: bool = True,
     watch: Watcher | None = None,
 ) -> Iterator[Episode]:
@@ -65,6 +67,8 @@ def rollout(
         seeds: one seed an episode.
         record_states: keep simulator states for exact replay.
         record_observations: keep observations; without them only the first and last are kept.
+        teacher: an actor that is asked too, at every step, and not obeyed; its actions become the observation part
+            `EXPERT_ACTION`, whose last row repeats the one before.
         in_order: yield episodes in the order of `seeds`, holding back those that end early; else as they end.
         watch: called after every reset and step with the environment, the slots in use, and the number in `seeds` of
             the episode each runs; for video.
@@ -72,7 +76,7 @@ def rollout(
     Yields:
         Finished episodes.
     """
-    loop = _Loop(env, actor, list(seeds), record_states, record_observations, watch)
+    loop = _Loop(env, actor, list(seeds), record_states, record_observations, teacher, watch)
     finished: dict[int, Episode] = {}
     following = 0
     for number, episode in loop.run():
@@ -93,9 +97,10 @@ class _Loop:
         seeds: list[int],
         record_states: bool,
         record_observations: bool,
+        teacher: Actor | None,
         watch: Watcher | None,
     ) -> None:
-        self.env, self.actor, self.seeds = env, actor, seeds
+        self.env, self.actor, self.seeds, self.teacher = env, actor, seeds, teacher
         self.record_states, self.record_observations, self.watch = record_states, record_observations, watch
         self.slots: list[_Slot | None] = [None] * env.num_envs
         self.started = 0
@@ -105,6 +110,7 @@ class _Loop:
         self._start(np.arange(self.env.num_envs))
         while any(slot is not None for slot in self.slots):
             actions = np.clip(np.asarray(self.actor.act(self.observations), dtype=np.float32), -1.0, 1.0)
+            self._ask_teacher()
             self.observations, rewards, terminated, truncated, info = self.env.step(actions)
             self._record(actions, rewards)
             done = np.flatnonzero(terminated | truncated)
@@ -129,7 +135,10 @@ class _Loop:
         for i, number in zip(free, numbers, strict=True):
             seeds[i] = self.seeds[number]
         self.observations, _ = self.env.reset(seed=seeds, options={"reset_mask": mask})
-        self.actor.reset(free, np.array([self.seeds[n] for n in numbers], dtype=np.int64))
+        episode_seeds = np.array([self.seeds[n] for n in numbers], dtype=np.int64)
+        self.actor.reset(free, episode_seeds)
+        if self.teacher is not None:
+            self.teacher.reset(free, episode_seeds)
         states = self.env.get_states() if self.record_states else None
         for i, number in zip(free, numbers, strict=True):
             slot = _Slot(int(number), self.seeds[number])
@@ -138,6 +147,14 @@ class _Loop:
                 slot.states.append(states[i].copy())
             self.slots[i] = slot
         self._show(free)
+
+    def _ask_teacher(self) -> None:
+        if self.teacher is None:
+            return
+        answers = np.clip(np.asarray(self.teacher.act(self.observations), dtype=np.float32), -1.0, 1.0)
+        for slot, answer in zip(self.slots, answers, strict=True):
+            if slot is not None:
+                slot.answers.append(answer.copy())
 
     def _record(self, actions: NDArray[np.float32], rewards: NDArray[np.float64]) -> None:
         states = self.env.get_states() if self.record_states else None
@@ -161,9 +178,11 @@ class _Loop:
             self.watch(self.env, slots, np.array([slot.number for slot in running if slot is not None]))
 
     def _finish(self, slot: _Slot, i: int, info: dict[str, Any]) -> Episode:
-        names = slot.observations[0]
+        observations = {name: np.stack([row[name] for row in slot.observations]) for name in slot.observations[0]}
+        if slot.answers:
+            observations[EXPERT_ACTION] = np.stack([*slot.answers, slot.answers[-1]])
         return Episode(
-            observations={name: np.stack([row[name] for row in slot.observations]) for name in names},
+            observations=observations,
             actions=np.stack(slot.actions),
             rewards=np.array(slot.rewards, dtype=np.float32),
             success=bool(info["success"][i]),

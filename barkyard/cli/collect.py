@@ -1,7 +1,9 @@
 """`barkyard collect`: record demonstrations."""
 
 import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -9,14 +11,16 @@ from tyro.conf import Positional, arg
 
 from barkyard.cli.opening import DEFAULT_NUM_ENVS, environment_arguments, make_actor, open_environment
 from barkyard.cli.terminal import Json, Progress, Quiet, print_json, print_text
-from barkyard.episode import Actor, Episode
+from barkyard.episode import Episode
 from barkyard.errors import BarkyardError, InvalidInput
 from barkyard.rollout import rollout
 
 if TYPE_CHECKING:
     from barkyard.datasets import DatasetWriter
-    from barkyard.envs.env import RobotVectorEnv
 
+
+Run = Callable[[Sequence[int]], Iterable[Episode]]
+"""Runs one episode for each seed."""
 TRIES_PER_EPISODE: Final = 10
 """Collection gives up where, after a hundred tries, fewer than one episode in this many succeeds."""
 
@@ -32,6 +36,8 @@ def collect(
     seed: int = 0,
     cameras: tuple[str, ...] = (),
     keep_failures: bool = False,
+    teacher: bool = False,
+    states: bool = True,
     env_kwargs: tuple[str, ...] = (),
     as_json: Json = False,
     quiet: Quiet = False,
@@ -47,6 +53,9 @@ def collect(
         seed: seed of the first episode; the following ones count up.
         cameras: names of cameras to record.
         keep_failures: keep episodes that did not succeed.
+        teacher: ask the expert at every step too, and record its answers; policies learn these where there are any
+            (DAgger).
+        states: record the simulator's states, from which episodes replay exactly; without them a dataset is smaller.
         env_kwargs: arguments of the environment, as key=value or a JSON object.
         as_json: print a summary as JSON.
         quiet: show no progress.
@@ -62,7 +71,9 @@ def collect(
                 Progress(f"collecting {env}", episodes, unit="episodes", quiet=quiet, done=recording.kept) as progress,
             ):
                 who, _ = make_actor(actor, batch)
-                recording.fill(batch, who, seed, episodes, progress)
+                asked = make_actor("expert", batch)[0] if teacher else None
+                run = partial(rollout, batch, who, teacher=asked, record_states=states)
+                recording.fill(run, seed, episodes, progress)
     summary = {
         "path": str(out),
         "episodes": recording.kept,
@@ -100,7 +111,7 @@ class Recording:
                 self.close()
                 raise InvalidInput(f"{path} holds episodes of {recorded_id}, not of {env_id}; choose another folder")
 
-    def fill(self, env: "RobotVectorEnv", actor: Actor, seed: int, wanted: int, progress: Progress) -> None:
+    def fill(self, run: Run, seed: int, wanted: int, progress: Progress) -> None:
         """Run episodes with seeds from `seed`, or after the last one stored, until `wanted` are kept.
 
         Raises:
@@ -112,7 +123,7 @@ class Recording:
         try:
             while self.kept < wanted:
                 seeds = range(seed, seed + wanted - self.kept)
-                for episode in rollout(env, actor, seeds):
+                for episode in run(seeds):
                     self._take(episode)
                     progress.advance(self.kept, f"{self.failed} failed")
                 seed = seeds.stop

@@ -12,7 +12,7 @@ from barkyard.policies.registry import POLICIES
 
 
 def train(
-    dataset: Annotated[Positional[Path], arg(metavar="DATASET")],
+    datasets: Annotated[Positional[tuple[Path, ...]], arg(metavar="DATASET [DATASET ...]")],
     /,
     *,
     out: Annotated[Path, arg(metavar="DIR")],
@@ -27,10 +27,10 @@ def train(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Train a policy on a dataset; stopped at any moment, it goes on with --resume.
+    """Train a policy on one or more datasets; stopped at any moment, it goes on with --resume.
 
     Args:
-        dataset: the dataset's folder.
+        datasets: their folders; the first tells the environment.
         out: the run's folder; it gets last, best, log.jsonl and tensorboard.
         policy: a name in the registry of policies.
         steps: optimiser steps; the policy's own number unless given.
@@ -48,7 +48,7 @@ def train(
 
     try:
         checkpoint = run_training(
-            dataset,
+            datasets,
             policy,
             out,
             steps=steps,

@@ -8,8 +8,9 @@ from barkyard.assets.robot import PREFIX, Robot
 from barkyard.control.controller import Controller
 from barkyard.errors import InvalidInput
 
-ACTION_SCALE = 0.5
-"""What an action of 1 means [rad]: MuJoCo Playground's joystick tasks of Go1."""
+ACTION_SCALE = 1.0
+"""What an action of 1 means [rad]. Half of it, MuJoCo Playground's scale, is too little where actions end at +-1: a
+bound had thighs and knees at the limit for 60 % of the time."""
 
 
 class JointTargetController(Controller):

@@ -9,12 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from barkyard import provenance
 from barkyard.datasets import Dataset, Normalizer, WindowBatch, Windows, split_episodes
+from barkyard.episode import EXPERT_ACTION
 from barkyard.errors import InvalidInput
 from barkyard.policies.policy import ChunkConfig, FeatureSpec
-
-EXPERT_ACTION = "expert_action"
-"""The observation part that, where a dataset has it, holds what an expert would have done, and is learnt instead of
-the action that was executed (DAgger: Ross et al., 2011)."""
 
 
 class TrainingData:

@@ -1,13 +1,17 @@
 """The way over the course: through every gate, clear of the poles, and commands that follow it."""
 
 import math
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from barkyard.agility import FAULTS, OBSTACLES, Course, completed, faults, follow, gate_times, new_state, stack, tracker
+from barkyard.envs.tasks.agility.guide import MEMORY, STILL, Guide
+from barkyard.envs.tasks.agility.way import JUMP, RUN_UP, SPACING, STAY, WALK, Path, Pose, interpolate, plan
+from barkyard.envs.tasks.locomotion.quadruped import Quadruped
 from barkyard.envs.tasks.locomotion.velocity import COMMAND_LIMITS
-from barkyard.experts.locomotion.navigation import JUMP, SPACING, STAY, WALK, Navigator, Path, Pose, interpolate, plan
 
 HALF_LENGTH, HALF_WIDTH = 0.30, 0.215
 """Of the robot seen from above, feet included [m]."""
@@ -106,7 +110,7 @@ def test_a_way_over_one_obstacle_passes_its_gates(name: str) -> None:
 def test_what_is_done_where() -> None:
     way, board = _way(_course()), _course().broad_jump
     ahead = way.xy[way.skill == JUMP, 0] - board.centre[0]
-    assert -1.95 <= ahead.min() < -1.85 and 0.7 < ahead.max() <= 0.75 + 1e-9
+    assert -RUN_UP - 0.1 <= ahead.min() < -RUN_UP and 0.7 < ahead.max() <= 0.75 + 1e-9
     assert (np.abs(way.xy[way.skill == JUMP, 1] - board.centre[1]) < 1e-9).all()
     assert way.skill[-1] == STAY and (way.skill == STAY).sum() == 1 and way.skill[0] == WALK
     assert np.abs(np.diff(way.heading)).max() < 0.5, "headings do not jump"
@@ -119,39 +123,87 @@ def test_headings_turn_the_short_way() -> None:
     assert path.heading[-1] == pytest.approx(3.0) and len(path.xy) == 40
 
 
+class Robots:
+    """As much of `Quadruped` as a guide looks at."""
+
+    def __init__(self, xy: np.ndarray, heading: np.ndarray) -> None:
+        self.base_pos, self._heading = np.column_stack([xy, np.zeros(len(xy))]), heading.astype(float)
+        self.simulation = SimpleNamespace(control_dt=0.02)
+
+    def heading(self) -> np.ndarray:
+        return self._heading
+
+    def obey(self, command: np.ndarray) -> None:
+        cos, sin = np.cos(self._heading), np.sin(self._heading)
+        forward, left, turn = command.T
+        self.base_pos[:, :2] += 0.02 * np.stack([cos * forward - sin * left, sin * forward + cos * left], axis=1)
+        self._heading += 0.02 * turn
+
+
+def _guided(robots: Robots, path: Path) -> Guide:
+    count = len(robots.base_pos)
+    guide = Guide(cast(Quadruped, robots), np.ones((count, MEMORY)))
+    guide.lead(np.arange(count), [path] * count)
+    guide.begin(np.arange(count))
+    return guide
+
+
 def test_commands_lead_along_the_way() -> None:
     """To the left of a line along x, and turned: back to it, forward, and round, in the robot's own frame."""
-    navigator = Navigator(3)
-    for i in range(2):
-        navigator.begin(i, interpolate([Pose(0, 0, 0.0), Pose(5, 0, 0.0, 0.8)]))
-    xy, heading = np.array([[1.0, 0.1], [1.0, 0.0], [7.0, 7.0]]), np.array([0.0, -math.pi / 2, 0.0])
+    robots = Robots(np.array([[1.0, 0.1], [1.0, 0.0], [5.0, 0.2]]), np.array([0.0, -math.pi / 2, 0.0]))
+    guide = _guided(robots, interpolate([Pose(0, 0, 0.0), Pose(5, 0, 0.0, 0.8)]))
     for _ in range(40):
-        command, skill = navigator.follow(xy, heading)
-    assert command[0, 0] > 0.5 and command[0, 1] < -0.1 and command[0, 2] == pytest.approx(0.0)
+        guide.advance()
+    command = guide.command()
+    np.testing.assert_allclose(command[0], [0.8, -0.3, 0.0], atol=1e-9)
     np.testing.assert_allclose(command[1], [0.0, 0.8, COMMAND_LIMITS[2]], atol=1e-9)
-    assert skill.tolist() == [WALK, WALK, STAY] and (command[2] == 0.0).all()
+    np.testing.assert_allclose(command[2], [0.0, -0.6, 0.0], atol=1e-9)
+    assert guide.arrived().tolist() == [False, False, True] and (guide.skill() == WALK).all()
+
+
+def test_paths_of_different_lengths_stand_side_by_side() -> None:
+    robots = Robots(np.zeros((2, 2)), np.zeros(2))
+    guide = _guided(robots, interpolate([Pose(0, 0, 0.0), Pose(0.3, 0, 0.0, 0.5)]))
+    guide.lead(np.array([1]), [interpolate([Pose(0, 0, 0.0), Pose(0, 9, 0.0, 0.7)])])
+    for _ in range(800):
+        robots.obey(guide.command())
+        guide.advance()
+    assert guide.arrived().all()
+    np.testing.assert_allclose(robots.base_pos[:, :2], [[0.3, 0.0], [0.0, 9.0]], atol=0.02)
+
+
+def test_a_robot_stands_still_before_it_jumps() -> None:
+    robots = Robots(np.array([[0.0, 0.0]]), np.zeros(1))
+    guide = _guided(robots, interpolate([Pose(0, 0, 0.0), Pose(1, 0, 0.0), Pose(3, 0, 0.0, 1.5, skill=JUMP)]))
+    seen = []
+    for _ in range(200):
+        seen.append((int(guide.skill()[0]), float(guide.command()[0, 0])))
+        robots.obey(guide.command())
+        guide.advance()
+    skills = [skill for skill, _ in seen]
+    assert list(dict.fromkeys(skills)) == [WALK, STAY, JUMP]
+    assert abs(0.02 * skills.count(STAY) - STILL) < 0.02
+    assert all(speed == 0.0 for skill, speed in seen if skill == STAY)
+    assert max(speed for skill, speed in seen if skill == JUMP) == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize(("difficulty", "seed"), [(0.0, 0), (0.25, 3)])
 def test_a_robot_that_obeys_completes_the_course(difficulty: float, seed: int) -> None:
     """Commands followed exactly, at 50 Hz: every gate, no pole, within the limits, in less than 40 s."""
-    course, dt = _course(difficulty, seed), 0.02
-    navigator = Navigator(1)
-    navigator.begin(0, _way(course))
-    xy, heading = np.array([course.start_table.centre]), np.array([course.start_table.heading])
-    places, headings = [xy.copy()], [heading.copy()]
-    for _ in range(round(40.0 / dt)):
-        command, skill = navigator.follow(xy, heading)
+    course = _course(difficulty, seed)
+    robots = Robots(np.array([course.start_table.centre]), np.array([course.start_table.heading]))
+    guide = _guided(robots, _way(course))
+    places, headings = [robots.base_pos[:, :2].copy()], [robots.heading().copy()]
+    for _ in range(2000):
+        command = guide.command()
         assert (np.abs(command) <= COMMAND_LIMITS).all()
-        cos, sin = np.cos(heading), np.sin(heading)
-        forward, left = command[:, 0], command[:, 1]
-        xy = xy + dt * np.stack([cos * forward - sin * left, sin * forward + cos * left], axis=1)
-        heading = heading + dt * command[:, 2]
-        places.append(xy.copy())
-        headings.append(heading.copy())
-        if skill[0] == STAY:
+        robots.obey(command)
+        guide.advance()
+        places.append(robots.base_pos[:, :2].copy())
+        headings.append(robots.heading().copy())
+        if guide.arrived()[0]:
             break
-    state = _judge(course, np.concatenate(places), dt)
+    state = _judge(course, np.concatenate(places), 0.02)
     _gates_in_order(state)
     assert completed(state).all() and not faults(state).any()
     distance = _to_poles(course, np.concatenate(places), np.concatenate(headings))

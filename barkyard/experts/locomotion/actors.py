@@ -79,7 +79,9 @@ class CourseExpert:
         if flying.size:
             place = jumping.approach(robot, self._task.board())
             seen = self._jump.observe(place, np.full(len(view), JUMP_SPEED), self._bound)
-            actions[flying] = self._jump.act(self._networks["jump"], seen[flying])
+            outputs = np.zeros_like(actions)
+            outputs[flying] = jumping.symmetric(self._networks["jump"], seen[flying])
+            actions[flying] = self._jump.act(outputs, self._bound)[flying]
             forward = robot.linear_velocity()[:, 0]
             self._bound = jumping.advance_clock(self._bound, place.ahead, forward, self._env.control_dt)
         return actions

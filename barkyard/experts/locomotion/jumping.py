@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.assets.robot import PREFIX
+from barkyard.assets.robots.barkour import NUMBERS
+from barkyard.assets.robots.barkour.kinematics import leg_angles
 from barkyard.assets.robots.barkour.numbers import LEGS
+from barkyard.control.joint_target import ACTION_SCALE
 from barkyard.envs.simulation import Array, Ids
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped
 from barkyard.experts.locomotion.mirror import Mirror
@@ -39,6 +42,8 @@ SWING_HEIGHT = 0.08
 """Of a foot in mid swing, and over the board [m]."""
 FOOT_MARGIN = 0.04
 """About the board, where no foot is wanted on the ground [m]."""
+HIP_HEIGHT, EAGER = 0.26, 0.3
+"""Of the hips above feet on the ground [m], and how much faster than the robot the feet are swept back [m/s]."""
 KNEE_HEIGHT = 0.10
 """Knees below this cost: they would strike the board [m]."""
 OBSERVATION_SIZE = 9 + 36 + 1 + 2 + 4
@@ -100,6 +105,8 @@ class Jump:
 
     def __init__(self, quadruped: Quadruped) -> None:
         self.quadruped = quadruped
+        self._numbers = NUMBERS[quadruped.simulation.robot.robot.name]
+        self._outward = self._numbers.hip_offset[1] + self._numbers.knee_offset
 
     def observe(self, place: Approach, speed: Array, phase: Array) -> Floats:
         """What the network sees.
@@ -128,10 +135,24 @@ class Jump:
         ]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
-    def act(self, network: Network, view: Floats) -> Floats:
-        """`(N, 12)` actions: the mean of the network's and of those of its mirror image, so it runs straight."""
-        outputs = network(view) + MIRROR.actions(network(MIRROR.observations(view)))
-        return np.clip(np.float32(0.5) * outputs, -1.0, 1.0)
+    def act(self, outputs: Floats, phase: Array) -> Floats:
+        """`(N, 12)` actions: the network's outputs, added to the feet's course in an even bound."""
+        speed = np.maximum(self.quadruped.linear_velocity()[:, 0], 0.0)
+        rate = np.maximum(speed / STRIDE, STEADY)
+        reach = np.minimum((speed + EAGER) / rate, STRIDE) * (1.0 - SWING) / 2
+        own = np.where(_FRONT, phase[:, None], (phase[:, None] - HIND_LAG) % 1.0)
+        swing, stance = own / SWING, (own - SWING) / (1.0 - SWING)
+        up = own < SWING
+        x = reach[:, None] * np.where(up, -np.cos(np.pi * np.minimum(swing, 1.0)), 1.0 - 2.0 * stance)
+        z = np.where(up, SWING_HEIGHT * np.sin(np.pi * np.minimum(swing, 1.0)), 0.0) - HIP_HEIGHT
+        angles = leg_angles(self._numbers, np.stack([x, np.full_like(x, self._outward), z], axis=2))
+        offset = (angles.reshape(len(x), -1) - self.quadruped.home) / ACTION_SCALE
+        return np.clip(offset.astype(np.float32) + outputs, -1.0, 1.0)
+
+
+def symmetric(network: Network, view: Floats) -> Floats:
+    """`(N, 12)` the mean of a network's outputs and those of its mirror image, so it runs straight."""
+    return np.float32(0.5) * (network(view) + MIRROR.actions(network(MIRROR.observations(view))))
 
 
 class JumpReward:
@@ -160,7 +181,7 @@ class JumpReward:
         speed = velocity[:, 0]
         pose = ((joints - robot.home) ** 2).reshape(-1, 4, 3) @ np.array([1.0, 0.1, 0.05])
         parts = {
-            "speed": 1.5 * np.clip(speed / wanted, -1, 1) + 0.5 * np.exp(-((speed - wanted) ** 2) / 0.25),
+            "speed": 0.8 * np.clip(speed / wanted, -1, 1) + 0.5 * np.exp(-((speed - wanted) ** 2) / 0.25),
             "gait": 4.0 * self._gait(phase, over_board(feet, board), feet, (feet - self._feet) / dt),
             "line": 0.8 * np.exp(-((place.side / 0.12) ** 2)) + 0.8 * np.exp(-((place.side / 0.5) ** 2)),
             "heading": 0.8 * np.exp(-((place.heading / 0.2) ** 2)),
@@ -168,7 +189,7 @@ class JumpReward:
             "tilt": -5.0 * up[:, 1] ** 2 - 1.0 * up[:, 0] ** 2,
             "spin": -0.05 * (spin[:, 0] ** 2 + spin[:, 2] ** 2),
             "limits": -1.0 * beyond.sum(axis=1),
-            "rate": -0.01 * ((actions - self._actions) ** 2).sum(axis=1),
+            "rate": -0.04 * ((actions - self._actions) ** 2).sum(axis=1),
             "knees": -10.0 * np.maximum(0.0, KNEE_HEIGHT - robot.simulation.xpos[:, self._knees, 2]).sum(axis=1),
         }
         self._feet[:], self._actions[:] = feet, actions

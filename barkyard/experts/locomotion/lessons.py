@@ -241,7 +241,7 @@ class JumpLesson(Lesson):
 
     def act(self, outputs: Floats) -> Floats:
         """Joint targets."""
-        return np.clip(outputs, -1.0, 1.0)
+        return self.jump.act(outputs, self.phase)
 
     def reward(self) -> Array:
         """The jumping reward times the control period, less what touching costs."""

@@ -19,6 +19,8 @@ HALF_TRACK = 0.18
 """Feet farther out than this cost [m]; narrow legs pass between poles."""
 STANDING_SPEED = 0.1
 """Commands smaller than this ask to stand."""
+RANGE = 0.5
+"""Part of the actions' range that walking needs [rad from home, too]."""
 OBSERVATION_SIZE = 9 + 12 * 3 + 3 + 2 + len(SCAN_X) * len(SCAN_Y)
 MIRRORED_LEGS = np.r_[6:12, 0:6]
 _FIRST_PAIR = np.array([True, False, False, True])
@@ -73,7 +75,7 @@ class Walk:
 
     def act(self, outputs: Floats, mirrored: NDArray[np.bool_]) -> Floats:
         """`(N, 12)` actions from the network's outputs."""
-        return np.clip(np.where(mirrored[:, None], outputs[:, MIRRORED_LEGS], outputs), -1.0, 1.0)
+        return np.clip(np.where(mirrored[:, None], outputs[:, MIRRORED_LEGS], outputs), -RANGE, RANGE)
 
 
 def is_moving(command: Array) -> NDArray[np.bool_]:
@@ -130,7 +132,7 @@ class WalkReward:
             "spin": -0.05 * (robot.angular_velocity()[:, :2] ** 2).sum(axis=1),
             "width": -4.0 * np.maximum(0.0, self._outward(feet) - HALF_TRACK).sum(axis=1),
             "limits": -1.0 * beyond.sum(axis=1),
-            "rate": -0.01 * rate,
+            "rate": -0.04 * rate,
         }
         self._feet[:], self._actions[:] = feet, actions
         return np.maximum(sum(parts.values()), 0.0), parts

@@ -19,8 +19,9 @@ HOMING_GAIN, PRECISE_GAIN = 3.0, 9.0
 """Velocity towards a path, and towards a precise one, for a distance from it [1/s]."""
 HEADING_GAIN = 5.0
 """Yaw rate for a heading error [1/s]."""
-ALIGNED, BESIDE, CREEP = 0.12, 0.03, 0.3
-"""Heading error [rad] and distance beside a precise path [m] at which a third of the speed is left, and the least."""
+ALIGNED, BESIDE, CREEP = 0.2, 0.045, 0.45
+"""Heading error [rad] and distance beside a precise path [m] at which a third of the speed is left, and the part of it
+that is left at least."""
 STILL = 0.25
 """Stood still before a jump [s]."""
 MEMORY = 2

@@ -21,8 +21,10 @@ WALK, WEAVE, SLOPE, JUMP, STAY = range(5)
 """What is done at a point of the path."""
 SPACING = 0.05
 """Between points of the path [m]."""
-BESIDE_POLES = 0.42
+BESIDE_POLES = 0.40
 """How far the base goes beyond the line of two poles before it crabs [m]."""
+CRAB_SPEED, CROSS_SPEED = 1.1, 0.9
+"""Between the gaps and through them [m/s]."""
 RUN_UP = 2.0
 """From where the robot stands still before the jump to the middle of the board [m]."""
 SETTLE, BRAKE = 0.2, 0.1
@@ -130,8 +132,8 @@ def _weave(course: Course) -> list[Pose]:
         middle, heading = (poles[i] + poles[i + 1]) / 2, float(np.arctan2(across[1], across[0]))
         way = 1.0 if i % 2 == 0 else -1.0
         before, behind = middle - way * BESIDE_POLES * across, middle + way * BESIDE_POLES * across
-        ways.append(_pose(before, heading, 0.8, lookahead=0.1, precise=True, skill=WEAVE))
-        ways.append(_pose(behind, heading, 0.8, lookahead=0.15, precise=True, skill=WEAVE))
+        ways.append(_pose(before, heading, CRAB_SPEED, lookahead=0.1, precise=True, skill=WEAVE))
+        ways.append(_pose(behind, heading, CROSS_SPEED, lookahead=0.15, precise=True, skill=WEAVE))
     last = poles[-1]
     ways.append(_pose((last + 0.36 * along + 0.40 * away), facing, 0.7, lookahead=0.15, skill=WEAVE))
     ways.append(_pose((last + 0.38 * along - 0.15 * away), facing - side * 0.1, 0.8, lookahead=0.15, skill=WEAVE))
