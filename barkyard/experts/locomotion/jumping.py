@@ -181,7 +181,7 @@ class JumpReward:
         speed = velocity[:, 0]
         pose = ((joints - robot.home) ** 2).reshape(-1, 4, 3) @ np.array([1.0, 0.1, 0.05])
         parts = {
-            "speed": 0.8 * np.clip(speed / wanted, -1, 1) + 0.5 * np.exp(-((speed - wanted) ** 2) / 0.25),
+            "speed": 1.3 * np.clip(speed / wanted, -1, 1) + 0.5 * np.exp(-((speed - wanted) ** 2) / 0.25),
             "gait": 4.0 * self._gait(phase, over_board(feet, board), feet, (feet - self._feet) / dt),
             "line": 0.8 * np.exp(-((place.side / 0.12) ** 2)) + 0.8 * np.exp(-((place.side / 0.5) ** 2)),
             "heading": 0.8 * np.exp(-((place.heading / 0.2) ** 2)),

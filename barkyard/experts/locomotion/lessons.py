@@ -103,7 +103,7 @@ relative to the board's that does [rad]."""
 FIRST_TOUCH, TOUCH, SPOILT = 2.0, 0.2, 10
 """Cost of the first control period in which a board is touched, of each later one, and how many are counted. It is
 paid at once: whether the board was touched is not in the view, so that a bonus at the end could not be foreseen."""
-TOUCHES_COUNT = 0.3
+TOUCHES_COUNT = 0.5
 """Part of the lesson after which touches cost."""
 RESTARTS = 0.7
 """Part of the passed boards after which a robot starts again from rest."""

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.registry import make_vec_env
-from barkyard.experts.locomotion.lessons import JumpLesson, SlopeLesson, WalkLesson
+from barkyard.experts.locomotion.lessons import CourseLesson, JumpLesson, SlopeLesson, WalkLesson
 from barkyard.experts.locomotion.network import Network
 from barkyard.experts.locomotion.ppo import Lesson, PPOSettings, learn
 from barkyard.provenance import versions
@@ -42,32 +45,40 @@ class Stage:
     seed: int = 0
 
 
-_ROUGH, _JUMP = "barkyard/QuadrupedRough-v0", "barkyard/BroadJump-v0"
+_ROUGH, _WEAVE, _FRAME, _JUMP = (
+    f"barkyard/{name}-v0" for name in ("QuadrupedRough", "WeavePoles", "AFrame", "BroadJump")
+)
 _SMOOTH = {"randomization": {"friction_loss": [0.0, 0.0]}}
 """Joints without dry friction step a quarter faster; each skill ends with a stage that has it."""
-_BOARDS = {"terminate_on_success": False, "difficulty": 0.3}
+_PRACTICE = {"terminate_on_success": False, "difficulty": 0.3}
 
 RECIPES: Mapping[str, Sequence[Stage]] = {
     "walk": (
-        Stage(WalkLesson, _ROUGH, PPOSettings(500), _SMOOTH),
-        Stage(WalkLesson, _ROUGH, PPOSettings(300, std=0.3, learning_rate=(5e-4, 1e-4)), seed=1),
+        Stage(WalkLesson, _ROUGH, PPOSettings(450, std=0.25), _SMOOTH),
+        Stage(WalkLesson, _ROUGH, PPOSettings(150, std=0.15, learning_rate=(6e-4, 1e-4)), seed=1),
+    ),
+    "weave": (
+        Stage(CourseLesson, _WEAVE, PPOSettings(250, std=0.12, entropy=0.001, learning_rate=(6e-4, 1e-4), warm_up=8),
+              _PRACTICE, start="walk"),
     ),
     "slope": (
-        Stage(SlopeLesson, _ROUGH, PPOSettings(300, std=0.4), {**_SMOOTH, "terrain": "slope"}, start="walk"),
-        Stage(SlopeLesson, _ROUGH, PPOSettings(100, std=0.3, learning_rate=(5e-4, 1e-4)), {"terrain": "slope"}, seed=1),
+        Stage(SlopeLesson, _ROUGH, PPOSettings(250, std=0.2), {**_SMOOTH, "terrain": "slope"}, start="walk"),
+        Stage(SlopeLesson, _ROUGH, PPOSettings(100, std=0.15, learning_rate=(8e-4, 3e-4), warm_up=6),
+              {"terrain": "slope"}, seed=1),
+        Stage(CourseLesson, _FRAME, PPOSettings(100, std=0.12, entropy=0.001, learning_rate=(6e-4, 1e-4), warm_up=8),
+              _PRACTICE, seed=2),
     ),
     "jump": (
-        Stage(JumpLesson, _JUMP, PPOSettings(600), {**_SMOOTH, **_BOARDS}),
-        Stage(
-            JumpLesson, _JUMP, PPOSettings(150, std=0.3, learning_rate=(5e-4, 1e-4)), _BOARDS, span=(1.0, 1.0), seed=1
-        ),
+        Stage(JumpLesson, _JUMP, PPOSettings(700, std=0.2, entropy=0.002, learning_rate=(1e-3, 2e-4)),
+              _PRACTICE, seed=18),
     ),
-}
+}  # fmt: skip
 """In the order in which they build on one another."""
 
 
-def train(skill: str, out: Path) -> Network:
+def train(skill: str, out: Path, threads: int) -> Network:
     """Make one skill and write `OUT/<skill>.safetensors`; its numbers go to `OUT/<skill>.jsonl`."""
+    torch.set_num_threads(threads)
     network: Network | None = None
     began, steps = time.perf_counter(), 0
     out.mkdir(parents=True, exist_ok=True)
@@ -83,7 +94,13 @@ def train(skill: str, out: Path) -> Network:
                     words = " ".join(f"{name} {value:.3g}" for name, value in numbers.items())
                     print(f"{skill}.{stage_number}: {words}", file=sys.stderr)
 
-            env = make_vec_env(stage.env_id, stage.settings.num_envs, autoreset_mode="Disabled", **stage.env_kwargs)
+            env = make_vec_env(
+                stage.env_id,
+                stage.settings.num_envs,
+                autoreset_mode="Disabled",
+                num_threads=threads,
+                **stage.env_kwargs,
+            )
             network = learn(stage.lesson(env, stage.seed), stage.settings, stage.seed, network, stage.span, report)
             env.close()
             steps += stage.settings.iterations * stage.settings.num_envs * stage.settings.steps
@@ -105,11 +122,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("skills", nargs="*", metavar="SKILL", help=f"of {', '.join(RECIPES)}; all by default")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights; the package's own by default")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of physics and of PyTorch")
     options = parser.parse_args(arguments)
     for skill in options.skills or RECIPES:
         if skill not in RECIPES:
             parser.error(f"unknown skill {skill!r}; the skills are {', '.join(RECIPES)}")
-        train(skill, options.out)
+        train(skill, options.out, options.threads)
 
 
 if __name__ == "__main__":

@@ -155,10 +155,10 @@ def _leap(course: Course) -> list[Pose]:
     direction = np.array([np.cos(board.heading), np.sin(board.heading)])
     centre = np.array(board.centre)
     return [
-        _pose((centre - (RUN_UP + BRAKE + SETTLE) * direction), board.heading, 0.9, lookahead=0.15),
-        _pose((centre - (RUN_UP + BRAKE) * direction), board.heading, 0.7, lookahead=0.15),
+        _pose((centre - (RUN_UP + BRAKE + SETTLE) * direction), board.heading, 1.0, lookahead=0.15),
+        _pose((centre - (RUN_UP + BRAKE) * direction), board.heading, 0.8, lookahead=0.15),
         _pose((centre + LANDED * direction), board.heading, 1.5, lookahead=0.3, skill=JUMP),
-        _pose((centre + RUN_OUT * direction), board.heading, 0.7),
+        _pose((centre + RUN_OUT * direction), board.heading, 0.8),
     ]
 
 
@@ -167,4 +167,4 @@ def _halt(course: Course) -> list[Pose]:
     table = course.end_table
     direction = np.array([np.cos(table.heading), np.sin(table.heading)])
     centre = np.array(table.centre)
-    return [_pose((centre - 0.75 * direction), table.heading, 0.7), _pose(centre, table.heading, 0.7)]
+    return [_pose((centre - 0.75 * direction), table.heading, 0.8), _pose(centre, table.heading, 0.8)]
