@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from barkyard.episode import Episode, check_collection_seeds, check_evaluation_seeds
+from barkyard.episode import EXPERT_ACTION, Episode, check_collection_seeds, check_evaluation_seeds
 from barkyard.errors import InvalidInput
 from barkyard.rollout import rollout
 
@@ -85,6 +85,43 @@ def test_less_is_kept_when_less_is_asked() -> None:
     for episode in _episodes(4, record_states=False, record_observations=False):
         assert episode.states is None
         np.testing.assert_array_equal(episode.observations["count"][:, 0], [0, episode.length])
+
+
+class Tenths:
+    """Answers a tenth of the count it has seen since the episode began, and a hundredth of the seed's last digit."""
+
+    name = "tenths"
+
+    def __init__(self, num_envs: int) -> None:
+        self.asked, self.digit = np.zeros(num_envs), np.zeros(num_envs)
+
+    def reset(self, slots: np.ndarray, seeds: np.ndarray) -> None:
+        self.asked[slots], self.digit[slots] = 0.0, seeds % 10
+
+    def act(self, observations: Any) -> np.ndarray:
+        np.testing.assert_array_equal(observations["count"][:, 0][self.asked > 0], self.asked[self.asked > 0])
+        answers = observations["count"][:, 0] / 10 + self.digit / 100
+        self.asked += 1
+        return np.where(observations["count"][:, :1] < 4, answers[:, None], 9.0)
+
+
+@pytest.mark.parametrize("num_envs", [1, 3, 16])
+def test_the_teachers_answers_stand_beside_what_it_saw(num_envs: int) -> None:
+    """Each in the row of the observation it answers, clipped like an action; the last row repeats."""
+    taught = list(rollout(Counter(num_envs), Ones(), range(10, 20), teacher=Tenths(num_envs)))
+    for episode, alone in zip(taught, _episodes(num_envs), strict=True):
+        answers = episode.observations.pop(EXPERT_ACTION)
+        assert answers.shape == (episode.length + 1, 1) and answers.dtype == np.float32
+        expected = np.arange(episode.length) / 10 + episode.seed % 10 / 100
+        expected[4:] = 1.0
+        np.testing.assert_allclose(answers[:, 0], [*expected, expected[-1]], rtol=1e-6)
+        np.testing.assert_array_equal(episode.actions, alone.actions)
+        np.testing.assert_array_equal(episode.observations["count"], alone.observations["count"])
+        assert set(episode.acted_by) == {"ones"} and episode.seed == alone.seed
+
+
+def test_without_a_teacher_there_are_no_answers() -> None:
+    assert all(set(episode.observations) == {"count"} for episode in _episodes(3))
 
 
 def test_watch_sees_every_moment_of_every_episode() -> None:

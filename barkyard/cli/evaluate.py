@@ -56,6 +56,7 @@ def evaluate(
     """
     from barkyard.evaluation import EpisodeRecord, EvaluationInterrupted, evaluation_seeds
     from barkyard.evaluation import evaluate as run_evaluation
+    from barkyard.evaluation.table import metrics_text
 
     _check_out(out, force)
     seeds = evaluation_seeds(episodes, seed_start)
@@ -97,6 +98,8 @@ def evaluate(
         print_json({"path": str(out), **result.to_json()})
     else:
         print_text(summary(result))
+        if result.metrics():
+            print_text(metrics_text(result))
     return 0
 
 

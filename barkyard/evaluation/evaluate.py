@@ -180,6 +180,7 @@ def _record(episode: Episode) -> EpisodeRecord:
         length=episode.length,
         end=episode.end,
         score=episode.metrics.get("score"),
+        metrics={name: value for name, value in episode.metrics.items() if name != "score"},
     )
 
 

@@ -29,6 +29,7 @@ class EpisodeRecord:
         length: number of control steps.
         end: why it ended, one of `ENDS`.
         score: the task's own score, or None where it has none.
+        metrics: what else the task measured at the end, by name.
     """
 
     seed: int
@@ -37,6 +38,7 @@ class EpisodeRecord:
     length: int
     end: str
     score: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises InvalidInput when a value cannot be."""
@@ -49,7 +51,7 @@ class EpisodeRecord:
             raise InvalidInput(f"{where}: end is {self.end!r}; it must be one of {', '.join(ENDS)}")
         if (self.end == "success" and not self.success) or (self.end == "failure" and self.success):
             raise InvalidInput(f"{where}: end is {self.end!r}, but success is {str(self.success).lower()}")
-        for name, value in (("return", self.total_reward), ("score", self.score)):
+        for name, value in (("return", self.total_reward), ("score", self.score), *self.metrics.items()):
             if value is not None and not math.isfinite(value):
                 raise InvalidInput(f"{where}: {name} is {value}; it must be finite")
 
@@ -125,6 +127,13 @@ class EvalResult:
     def interval(self) -> Interval:
         """Exact (Clopper-Pearson) 95 % interval of the success probability. Valid only if `complete`."""
         return clopper_pearson(self.num_successes, self.num_episodes, CONFIDENCE)
+
+    def metrics(self) -> dict[str, list[float]]:
+        """The score and the metrics that every episode has, one value an episode."""
+        rows = [
+            {**({} if record.score is None else {"score": record.score}), **record.metrics} for record in self.episodes
+        ]
+        return {name: [row[name] for row in rows] for name in rows[0] if all(name in row for row in rows)}
 
     @property
     def complete(self) -> bool:
@@ -241,6 +250,7 @@ def _record_to_json(record: EpisodeRecord) -> dict[str, Any]:
         "return": record.total_reward,
         "length": record.length,
         "end": record.end,
+        **({"metrics": dict(record.metrics)} if record.metrics else {}),
     }
 
 
@@ -273,7 +283,10 @@ def _result_from_json(data: Any) -> EvalResult:
 
 def _record_from_json(i: int, data: Any) -> EpisodeRecord:
     _check_kind(data, _OBJECT, f"episodes[{i}]")
-    _check_fields(data, _EPISODE_FIELDS, f"episodes[{i}].")
+    metrics = data.get("metrics", {})
+    _check_fields({k: v for k, v in data.items() if k != "metrics"}, _EPISODE_FIELDS, f"episodes[{i}].")
+    _check_kind(metrics, _OBJECT, f"episodes[{i}].metrics")
+    _check_fields(metrics, dict.fromkeys(metrics, _NUMBER), f"episodes[{i}].metrics.")
     return EpisodeRecord(
         seed=data["seed"],
         success=data["success"],
@@ -281,6 +294,7 @@ def _record_from_json(i: int, data: Any) -> EpisodeRecord:
         length=data["length"],
         end=data["end"],
         score=None if data["score"] is None else float(data["score"]),
+        metrics={name: float(value) for name, value in metrics.items()},
     )
 
 

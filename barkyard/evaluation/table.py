@@ -1,11 +1,14 @@
 """Results as a table, for the terminal and for Markdown."""
 
 from collections.abc import Sequence
+from math import inf, sqrt
+from statistics import fmean, stdev
 
-from barkyard.evaluation.intervals import Interval
+from barkyard.evaluation.intervals import Interval, clopper_pearson
 from barkyard.evaluation.result import EvalResult
 
 COLUMNS = ("task", "actor", "n", "successes", "rate", "95 % interval", "seconds")
+NORMAL_95 = 1.96
 _NUMERIC_FROM = 2
 
 PARTIAL_NOTE = (
@@ -21,6 +24,21 @@ def text_table(results: Sequence[EvalResult]) -> str:
     lines = [_align(row, widths) for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(lines + _notes(results))
+
+
+def metrics_text(result: EvalResult) -> str:
+    """A line a metric: how often, and its exact 95 % interval, where it is 0 or 1; else its mean and a normal one."""
+    lines = []
+    for name, values in result.metrics().items():
+        mean, count = fmean(values), len(values)
+        if set(values) <= {0.0, 1.0}:
+            low, high = (100 * bound for bound in clopper_pearson(round(sum(values)), count))
+            lines.append((name, f"{round(sum(values))}/{count} = {100 * mean:.1f} %", f"[{low:.1f}, {high:.1f}]"))
+        else:
+            half = NORMAL_95 * stdev(values) / sqrt(count) if count > 1 else inf
+            lines.append((name, f"mean {mean:.4g}", f"[{mean - half:.4g}, {mean + half:.4g}]"))
+    widths = [max((len(line[i]) for line in lines), default=0) for i in range(2)]
+    return "\n".join(f"  {_align(line, [*widths, 0], left=3)}" for line in lines)
 
 
 def markdown_table(results: Sequence[EvalResult]) -> str:
@@ -59,9 +77,9 @@ def _cells(result: EvalResult) -> tuple[str, ...]:
     )
 
 
-def _align(row: Sequence[str], widths: list[int]) -> str:
+def _align(row: Sequence[str], widths: list[int], left: int = _NUMERIC_FROM) -> str:
     cells = [
-        cell.ljust(width) if i < _NUMERIC_FROM else cell.rjust(width)
+        cell.ljust(width) if i < left else cell.rjust(width)
         for i, (cell, width) in enumerate(zip(row, widths, strict=True))
     ]
     return "  ".join(cells).rstrip()

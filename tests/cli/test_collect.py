@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from barkyard.cli import collect as collect_module
@@ -31,7 +32,7 @@ def every_third_fails(demonstrations: Path, monkeypatch: pytest.MonkeyPatch) -> 
     like = Dataset.open(demonstrations).episode(0)
     ran: list[int] = []
 
-    def rollout(env: object, actor: object, seeds: Sequence[int]) -> Iterator[Episode]:
+    def rollout(env: object, actor: object, seeds: Sequence[int], **choices: object) -> Iterator[Episode]:
         for seed in seeds:
             ran.append(seed)
             success = seed % 3 != 0
@@ -80,12 +81,36 @@ def test_it_gives_up_where_nothing_succeeds(
 ) -> None:
     like = Dataset.open(demonstrations).episode(0)
 
-    def rollout(env: object, actor: object, seeds: Sequence[int]) -> Iterator[Episode]:
+    def rollout(env: object, actor: object, seeds: Sequence[int], **choices: object) -> Iterator[Episode]:
         return (replace(like, seed=seed, success=False, end="time_limit") for seed in seeds)
 
     monkeypatch.setattr(collect_module, "rollout", rollout)
     assert collect(tmp_path / "d", "--episodes", "2") == 1
     assert "only 0 of 100 episodes succeeded" in capsys.readouterr().err
+
+
+def test_the_experts_answers_are_recorded_and_states_left_out(tmp_path: Path) -> None:
+    """Where the expert itself acts, its answers are what it does."""
+    words = ["--teacher", "--no-states", "--episodes", "1"]
+    assert collect(tmp_path / "own", *words) == 0
+    dataset = Dataset.open(tmp_path / "own")
+    episode = dataset.episode(0)
+    assert dataset.observation_shapes["expert_action"] == (7,) and episode.states is None
+    np.testing.assert_array_equal(episode.observations["expert_action"][:-1], episode.actions)
+    assert collect(tmp_path / "others", *words, "--actor", "random", "--keep-failures") == 0
+    corrected = Dataset.open(tmp_path / "others").episode(0)
+    assert set(corrected.acted_by) == {"random"}
+    assert np.abs(corrected.observations["expert_action"][:-1] - corrected.actions).mean() > 0.2
+
+
+@pytest.mark.parametrize(("words", "said"), [("--teacher", "expert_action"), ("--no-states", "state_size")])
+def test_a_dataset_is_filled_in_one_way(
+    words: str, said: str, demonstrations: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Dataset.open(demonstrations).fingerprint
+    assert collect(demonstrations, "--episodes", "4", words) == 2
+    assert said in capsys.readouterr().err
+    assert Dataset.open(demonstrations).fingerprint == before
 
 
 def test_the_dataset_rebuilds_its_environment(demonstrations: Path) -> None:

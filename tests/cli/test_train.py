@@ -47,6 +47,25 @@ def test_a_finished_run_is_resumed_without_work(
     assert (policy / "last" / "model.safetensors").read_bytes() == before
 
 
+def test_several_datasets_are_learnt_from_together(
+    policy: Path, demonstrations: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a random actor ran into, with the expert's answers, beside demonstrations."""
+    corrected, out = tmp_path / "corrected", tmp_path / "p"
+    words = ["--actor", "random", "--teacher", "--no-states", "--keep-failures", "--episodes", "2", "--quiet"]
+    assert main(["collect", "barkyard/Lift-v0", "--out", str(corrected), *words]) == 0
+    arguments = ["train", str(demonstrations), str(corrected), "--out", str(out), *SMALL, "--steps", "2"]
+    assert main(arguments) == 0
+    capsys.readouterr()
+    fingerprints = []
+    for path in (out, policy):
+        assert main(["inspect", str(path), "--json"]) == 0
+        fingerprints.append(json.loads(capsys.readouterr().out)["dataset fingerprint"])
+    assert fingerprints[0] != fingerprints[1]
+    assert main([*arguments[:1], *arguments[2:], "--resume"]) == 2, "one of them is missing"
+    assert "dataset" in capsys.readouterr().err
+
+
 def test_a_run_is_not_overwritten(policy: Path, demonstrations: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(demonstrations, policy, "--steps", "5") == 2
     assert "resume" in capsys.readouterr().err
@@ -86,5 +105,7 @@ def test_bad_words_are_refused(
     assert not (tmp_path / "p").exists()
 
 
-def test_no_dataset(tmp_path: Path) -> None:
+def test_no_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", str(tmp_path / "absent"), "--out", str(tmp_path / "p")]) == 1
+    assert main(["train", "--out", str(tmp_path / "p")]) == 2
+    assert "give one or more" in capsys.readouterr().err

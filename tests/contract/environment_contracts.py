@@ -36,10 +36,12 @@ STARTS_ALIKE = (
     "base_linear_velocity",
     "base_angular_velocity",
     "last_action",
+    "clock",
     "gates_left",
     "terrain",
 )
-"""Parts that may be the same at every start: robots start at rest, upright, on level ground, with open grippers."""
+"""Parts that may be the same at every start: robots start at rest, upright, on level ground, with open grippers and
+clocks at zero."""
 
 Make = Callable[[], Any]
 

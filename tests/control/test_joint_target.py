@@ -29,6 +29,10 @@ def _command(action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ctrl, memory
 
 
+def test_an_action_of_one_is_a_radian() -> None:
+    assert ACTION_SCALE == 1.0
+
+
 def test_no_action_is_the_home_pose() -> None:
     np.testing.assert_array_equal(_command(np.zeros((2, 12)))[0], np.tile(VB.home, (2, 4)))
 

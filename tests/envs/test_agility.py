@@ -9,6 +9,9 @@ import pytest
 
 from barkyard.agility import FAULTS, OBSTACLES, Course
 from barkyard.envs.registry import make_vec_env
+from barkyard.envs.tasks.agility.guide import STILL
+from barkyard.envs.tasks.agility.way import BRAKE, JUMP, READY, RUN_UP, SETTLE, WALK
+from barkyard.envs.tasks.locomotion.velocity import COMMAND_LIMITS
 from barkyard.errors import InvalidInput
 from barkyard.rotation import quat_about_z, wrap_angle
 
@@ -34,7 +37,7 @@ def _rest(env: Any) -> tuple[Any, ...]:
     return env.step(np.zeros((env.num_envs, 12), np.float32))
 
 
-def _put(env: Any, pos: Any, heading: float = 0.0, velocity: tuple[float, ...] = (0.0, 0.0, 0.0)) -> None:
+def _put(env: Any, pos: Any, heading: Any = 0.0, velocity: tuple[float, ...] = (0.0, 0.0, 0.0)) -> None:
     """Robots at their exact home pose, the base at `pos` with a velocity."""
     robot, simulation = env.task.quadruped, env.simulation
     robot.view.joint_pos[:] = robot.home
@@ -198,6 +201,40 @@ def test_gates_and_board_are_seen_from_the_robot() -> None:
     np.testing.assert_allclose(observations["gates"][0], [0.0, -0.7, -1.0, -0.7, 0.0, -2.7, -1.0, -2.7], atol=1e-9)
     np.testing.assert_allclose(observations["board"][0], [-0.5, -1.75, 0.0, -1.0, 0.5], atol=1e-9)
     np.testing.assert_allclose(observations["gates_left"], [[3 / 13]])
+
+
+def test_the_guides_command_is_observed() -> None:
+    """Towards the table at 0.8 m/s; from 0.1 m to the left of the way at 0.3 m/s to the right, too."""
+    env = _env("PauseTable")
+    _put(env, np.array([[3.9, -4.5, 0.28], [3.9, -4.4, 0.28]]))
+    for _ in range(10):
+        env.task.guide.advance()
+    expected = [[0.8, 0.0, 0.0], [0.8, -0.3, 0.0]]
+    np.testing.assert_allclose(env.task.observe()["command"], expected, atol=1e-9)
+    _put(env, np.array([[3.9, -4.5, 0.28], [3.9, -4.5, 0.28]]), heading=np.array([0.1, -math.pi / 2]))
+    command = env.task.observe()["command"]
+    np.testing.assert_allclose(command[0], [0.8 * math.cos(0.1), -0.8 * math.sin(0.1), -0.5], atol=1e-9)
+    np.testing.assert_allclose(command[1], [0.0, 0.8, COMMAND_LIMITS[2]], atol=1e-9)
+
+
+def test_states_hold_how_far_the_guide_is() -> None:
+    """Robots that get ready to jump are put into other simulations, and jump there at the same moment."""
+    env, other = _env("BroadJump"), _env("BroadJump", seed=50)
+    board, rest = Course.standard().broad_jump.centre, np.zeros((2, 12), np.float32)
+    for ahead, periods in ((RUN_UP + BRAKE + SETTLE, 20), (RUN_UP, 5)):
+        _put(env, np.array([[board[0] - ahead, board[1], 0.28]] * 2))
+        for _ in range(periods):
+            seen = _rest(env)[0]
+    assert (env.task.guide.skill() == READY).all() and (other.task.guide.skill() == WALK).all()
+    replayed = other.set_states(env.get_states())
+    np.testing.assert_array_equal(replayed["command"], seen["command"])
+    skills = []
+    for _ in range(round(STILL / env.control_dt)):
+        expected, found = env.step(rest)[0], other.step(rest)[0]
+        np.testing.assert_array_equal(found["command"], expected["command"])
+        skills.append(env.task.guide.skill().tolist())
+        assert other.task.guide.skill().tolist() == skills[-1]
+    assert skills[0] == [READY, READY] and skills[-1] == [JUMP, JUMP] and (expected["command"][:, 0] > 1.0).all()
 
 
 def test_the_last_gate_repeats() -> None:

@@ -9,7 +9,20 @@ import pytest
 
 from barkyard.agility import FAULTS, OBSTACLES, Course, completed, faults, follow, gate_times, new_state, stack, tracker
 from barkyard.envs.tasks.agility.guide import MEMORY, STILL, Guide
-from barkyard.envs.tasks.agility.way import JUMP, RUN_UP, SPACING, STAY, WALK, Path, Pose, interpolate, plan
+from barkyard.envs.tasks.agility.way import (
+    JUMP,
+    LAND,
+    READY,
+    RUN_UP,
+    SLOPE,
+    SPACING,
+    WALK,
+    WEAVE,
+    Path,
+    Pose,
+    interpolate,
+    plan,
+)
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped
 from barkyard.envs.tasks.locomotion.velocity import COMMAND_LIMITS
 
@@ -112,7 +125,11 @@ def test_what_is_done_where() -> None:
     ahead = way.xy[way.skill == JUMP, 0] - board.centre[0]
     assert -RUN_UP - 0.1 <= ahead.min() < -RUN_UP and 0.7 < ahead.max() <= 0.75 + 1e-9
     assert (np.abs(way.xy[way.skill == JUMP, 1] - board.centre[1]) < 1e-9).all()
-    assert way.skill[-1] == STAY and (way.skill == STAY).sum() == 1 and way.skill[0] == WALK
+    assert way.skill[-1] == LAND
+    for gate, skill in {**dict.fromkeys(range(1, 7), WEAVE), 8: SLOPE, 10: JUMP}.items():
+        middle = _course().gates[gate].mean(axis=0)
+        nearest = np.linalg.norm(way.xy - middle, axis=1).argmin()
+        assert way.skill[nearest] == skill, f"at gate {gate}"
     assert np.abs(np.diff(way.heading)).max() < 0.5, "headings do not jump"
     assert np.linalg.norm(np.diff(way.xy, axis=0), axis=1).max() < 1.5 * SPACING
 
@@ -181,9 +198,9 @@ def test_a_robot_stands_still_before_it_jumps() -> None:
         robots.obey(guide.command())
         guide.advance()
     skills = [skill for skill, _ in seen]
-    assert list(dict.fromkeys(skills)) == [WALK, STAY, JUMP]
-    assert abs(0.02 * skills.count(STAY) - STILL) < 0.02
-    assert all(speed == 0.0 for skill, speed in seen if skill == STAY)
+    assert list(dict.fromkeys(skills)) == [WALK, READY, JUMP]
+    assert abs(skills.count(READY) - STILL / 0.02) < 1.5
+    assert all(speed == 0.0 for skill, speed in seen if skill == READY)
     assert max(speed for skill, speed in seen if skill == JUMP) == pytest.approx(1.5)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from barkyard.envs.registry import make_vec_env
-from barkyard.envs.tasks.locomotion.quadruped import LOWEST, SCAN_X, SCAN_Y
+from barkyard.envs.tasks.locomotion.quadruped import CLOCK, LOWEST, SCAN_X, SCAN_Y
 from barkyard.rotation import quat_about_z
 
 LEVEL = np.array([1.0, 0.0, 0.0, 0.0])
@@ -65,6 +65,19 @@ def test_the_yaw_rate_is_the_change_of_the_heading() -> None:
     before = robot.heading()[0]
     simulation.batch.step()
     assert (robot.heading()[0] - before) / 0.004 == pytest.approx(robot.heading_velocity()[0, 2], rel=0.02)
+
+
+def test_the_clock_turns_with_the_time_since_the_start() -> None:
+    """It is observed as sine and cosine, and begins anew with the episode."""
+    env = _flat(2)
+    np.testing.assert_array_equal(env.task.observe()["clock"], [[0.0, 1.0], [0.0, 1.0]])
+    for step in range(1, 31):
+        clock = env.step(np.zeros((2, 12), np.float32))[0]["clock"]
+        angle = 2 * math.pi * CLOCK * 0.02 * step
+        np.testing.assert_allclose(clock, [[math.sin(angle), math.cos(angle)]] * 2, atol=1e-6)
+        assert env.task.quadruped.phase().min() >= 0.0 and env.task.quadruped.phase().max() < 1.0
+    clock = env.reset(options={"reset_mask": np.array([False, True])})[0]["clock"]
+    np.testing.assert_allclose(clock, [[math.sin(angle), math.cos(angle)], [0.0, 1.0]], atol=1e-6)
 
 
 def test_points_in_the_heading_frame() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from barkyard.assets.robots.barkour.numbers import VB
+from barkyard.control.joint_target import ACTION_SCALE
 from barkyard.envs.randomization import Randomization, as_randomization
 from barkyard.envs.registry import make_vec_env
 from barkyard.errors import InvalidInput
@@ -174,7 +175,7 @@ def test_delay_is_in_physics_steps(late: int) -> None:
     env, twin = _env(1, delay=(delay, delay)), _env(1)
     actions = np.random.default_rng(0).uniform(-0.5, 0.5, (3, 1, 12)).astype(np.float32)
     batch, ctrl = twin.simulation.batch, twin.simulation.ctrl
-    commands = [np.tile(VB.home, 4), *(np.tile(VB.home, 4) + 0.5 * action[0] for action in actions)]
+    commands = [np.tile(VB.home, 4), *(np.tile(VB.home, 4) + ACTION_SCALE * action[0] for action in actions)]
     for action, old, new in zip(actions, commands, commands[1:], strict=False):
         env.step(action)
         for step in range(5):

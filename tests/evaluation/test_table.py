@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 from barkyard.evaluation import markdown_table, text_table
+from barkyard.evaluation.table import metrics_text
 
 from .fakes import make_result
 
@@ -45,3 +48,21 @@ def test_hostile_names_stay_in_their_cell() -> None:
 
 def test_no_results() -> None:
     assert len(text_table([]).splitlines()) == 2
+
+
+def test_metrics_are_counted_or_averaged() -> None:
+    """7 of 8 has the exact interval of the successes; 0, 2, 0, 2, ... the mean 1 +- 1.96 * 1.069 / sqrt(8)."""
+    result = make_result(7, 8)
+    records = [
+        replace(
+            record,
+            score=None,
+            metrics={"cleared": float(record.success), "time": 2.0 * (i % 2), **({"rare": 1.0} if i else {})},
+        )
+        for i, record in enumerate(result.episodes)
+    ]
+    assert metrics_text(replace(result, episodes=tuple(records))).splitlines() == [
+        "  cleared  7/8 = 87.5 %  [47.3, 99.7]",
+        "  time     mean 1        [0.2592, 1.741]",
+    ]
+    assert metrics_text(result).split() == ["score", "mean", "0.4375", "[0.2253,", "0.6497]"]

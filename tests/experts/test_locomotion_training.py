@@ -6,11 +6,27 @@ import numpy as np
 import pytest
 
 from barkyard.envs.registry import make_vec_env
-from barkyard.experts.locomotion.lessons import EPISODE, LEVEL_STEP, JumpLesson, SlopeLesson, WalkLesson
+from barkyard.experts.locomotion.lessons import (
+    DIFFERENT,
+    EPISODE,
+    FIRST_TOUCH,
+    LEVEL_STEP,
+    REST,
+    SPOILT,
+    STUCK,
+    TOUCH,
+    TOUCHES_COUNT,
+    CourseLesson,
+    JumpLesson,
+    SlopeLesson,
+    WalkLesson,
+)
 from barkyard.experts.locomotion.network import Network
 from barkyard.experts.locomotion.ppo import Lesson, PPOSettings, learn
+from barkyard.experts.locomotion.training import RECIPES
 
-FLAT, ROUGH, JUMP = "barkyard/QuadrupedVelocity-v0", "barkyard/QuadrupedRough-v0", "barkyard/BroadJump-v0"
+FLAT, ROUGH = "barkyard/QuadrupedVelocity-v0", "barkyard/QuadrupedRough-v0"
+WEAVE, JUMP = "barkyard/WeavePoles-v0", "barkyard/BroadJump-v0"
 TINY = PPOSettings(iterations=2, num_envs=4, steps=6, hidden=(8, 8))
 
 
@@ -23,7 +39,8 @@ def _weights(network: Network) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("kind", "env_id"), [(WalkLesson, FLAT), (WalkLesson, ROUGH), (SlopeLesson, ROUGH), (JumpLesson, JUMP)]
+    ("kind", "env_id"),
+    [(WalkLesson, FLAT), (WalkLesson, ROUGH), (SlopeLesson, ROUGH), (CourseLesson, WEAVE), (JumpLesson, JUMP)],
 )
 def test_a_seed_repeats_a_training(kind: type[Lesson], env_id: str) -> None:
     reports: list[dict[str, float]] = []
@@ -86,3 +103,99 @@ def test_levels_follow_success_and_episodes_are_broken_off() -> None:
     lesson.begin(np.array([0]))
     assert lesson.expired().tolist() == [False, True, True, True]
     assert lesson.progress()["length"] == pytest.approx(EPISODE)
+
+
+class NoReward:
+    """For neither walking nor jumping."""
+
+    def begin(self, ids: np.ndarray) -> None: ...
+
+    def __call__(self, *_: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        return np.zeros(2), {}
+
+
+def _costs(lesson: Any, place: Any, periods: int) -> np.ndarray:
+    """`(periods, 2)` rewards of robots that are put down, level, at `(2, 2)` places before every control period."""
+    env, robot = lesson.env, lesson.task.quadruped
+    found = []
+    for _ in range(periods):
+        robot.view.joint_pos[:], env.simulation.qvel[:] = robot.home, 0.0
+        robot.base_pos[:, :2], robot.base_pos[:, 2] = place(), 0.28
+        robot.base_quat[:] = [1.0, 0.0, 0.0, 0.0]
+        lesson.observe()
+        env.step(np.zeros((2, 12), np.float32))
+        found.append(lesson.reward())
+    return np.array(found)
+
+
+EXPECTED_COSTS = [-FIRST_TOUCH, *[-TOUCH] * (SPOILT - 1), 0.0, 0.0]
+"""Of control periods of contact, one after another."""
+
+
+def _begun(kind: Any, env_id: str) -> Any:
+    lesson = _lesson(kind, env_id, 2, randomization="none", terminate_on_success=False)
+    lesson._reward = NoReward()
+    lesson.env.reset(seed=0)
+    lesson.begin(np.arange(2))
+    return lesson
+
+
+def test_touching_a_pole_costs_at_once() -> None:
+    """Most of it in the first control period; with the next episode, again. The other robot is clear of the poles."""
+    lesson = _begun(CourseLesson, WEAVE)
+    x, y = lesson.task.courses[0].weave_poles.centres[1]
+    costs = _costs(lesson, lambda: [[x, y], [x, y + 1.0]], SPOILT + 2)
+    np.testing.assert_allclose(costs, np.column_stack([EXPECTED_COSTS, np.zeros(SPOILT + 2)]))
+    assert lesson.progress()["poles"] == 0.5
+    lesson.begin(np.arange(2))
+    assert _costs(lesson, lambda: [[x, y], [x, y + 1.0]], 1).tolist() == [[-FIRST_TOUCH, 0.0]]
+
+
+@pytest.mark.parametrize(("done", "counts"), [(TOUCHES_COUNT - 0.01, 0.0), (TOUCHES_COUNT + 0.01, 1.0)])
+def test_touching_the_board_costs_at_once(done: float, counts: float) -> None:
+    """But not in the first part of the lesson."""
+    lesson = _begun(JumpLesson, JUMP)
+    lesson.done = done
+
+    def place() -> np.ndarray:
+        return np.asarray(lesson.task.board()[:, :2] - [[0.0, 0.0], [1.5, 0.0]])
+
+    costs = _costs(lesson, place, SPOILT + 2)
+    np.testing.assert_allclose(costs, counts * np.column_stack([EXPECTED_COSTS, np.zeros(SPOILT + 2)]))
+
+
+def test_first_runs_of_a_course_are_broken_off_at_different_times() -> None:
+    """They are not counted; later ones go on until the robot arrives."""
+    lesson = _lesson(CourseLesson, WEAVE, 16)
+    lesson.env.reset(seed=0)
+    everyone = np.arange(16)
+    lesson.begin(everyone)
+    limits = lesson._limit.copy()
+    assert limits.min() >= 0.0 and limits.max() <= DIFFERENT and np.ptp(limits) > 0.5 * DIFFERENT
+    lesson._age[:] = DIFFERENT / 2
+    np.testing.assert_array_equal(lesson.expired(), limits < DIFFERENT / 2)
+    lesson.finish(everyone, np.zeros(16, dtype=bool))
+    assert lesson.progress()["runs"] == 0.0
+    lesson.begin(everyone)
+    lesson._age[:] = 2 * DIFFERENT
+    assert not lesson.expired().any()
+    lesson._at_end[:8] = REST + 0.01
+    lesson._age[15] = STUCK + 0.01
+    assert lesson.expired().tolist() == ((everyone < 8) | (everyone == 15)).tolist()
+    lesson._touches[0] = 1
+    lesson.finish(everyone, everyone == 9)
+    numbers = lesson.progress()
+    assert (numbers["runs"], numbers["clean"], numbers["falls"]) == (16.0, 13 / 16, 1.0)
+
+
+def test_skills_build_on_those_before_them() -> None:
+    """Every stage's lesson fits its environment, and starts from weights that are there by then."""
+    made: list[str] = []
+    for skill, stages in RECIPES.items():
+        for stage in stages:
+            assert stage.start is None or stage.start in made
+            lesson = stage.lesson(make_vec_env(stage.env_id, 1, autoreset_mode="Disabled", **stage.env_kwargs), 0)
+            lesson.env.reset(seed=0)
+            lesson.begin(np.arange(1))
+            assert lesson.observe().shape == (1, lesson.observation_size)
+        made.append(skill)

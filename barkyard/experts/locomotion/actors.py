@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.tasks.agility.obstacles import AgilityTask
-from barkyard.envs.tasks.agility.way import JUMP, SLOPE, STAY, WALK, WEAVE
+from barkyard.envs.tasks.agility.way import JUMP, LAND, SLOPE, WALK, WEAVE
 from barkyard.envs.tasks.locomotion.velocity import QuadrupedVelocity
 from barkyard.episode import Actor, Observations
 from barkyard.errors import InvalidInput
@@ -20,8 +20,8 @@ TRAINED_ON = ("barkour_vb", "barkour_vb_menagerie")
 """Robots that the shipped networks know."""
 JUMP_SPEED = 1.5
 """[m/s] asked of the jump."""
-WALKERS = {WALK: "walk", WEAVE: "weave", SLOPE: "slope", STAY: "walk"}
-"""Which walking network does what."""
+WALKERS = {WALK: "walk", WEAVE: "weave", SLOPE: "slope", LAND: "land"}
+"""Which walking network does what; where the robot is to be ready to jump, it stands at home."""
 
 
 class WalkingExpert:

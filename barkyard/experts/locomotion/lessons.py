@@ -11,6 +11,7 @@ from barkyard.envs.tasks.agility.way import RUN_UP
 from barkyard.envs.tasks.locomotion.rough import QuadrupedRough
 from barkyard.envs.tasks.locomotion.velocity import QuadrupedVelocity
 from barkyard.experts.locomotion import jumping
+from barkyard.experts.locomotion.actors import CourseExpert
 from barkyard.experts.locomotion.network import Floats
 from barkyard.experts.locomotion.ppo import Lesson
 from barkyard.experts.locomotion.walking import OBSERVATION_SIZE, Walk, WalkReward
@@ -95,13 +96,14 @@ class WalkLesson(Lesson):
         return means
 
 
-DIFFERENT = 12.0
-"""First episodes on a course are broken off within this [s], so that robots are at different places."""
+DIFFERENT, STUCK, LONGEST, REST = 12.0, 30.0, 26.0, 1.0
+"""First episodes on a course are broken off within this, so that robots are at different places; others after this;
+what the experts' runs take; and how long the end is held [s]."""
 INSIDE, ASTRAY, TURNED = 0.35, 0.7, 1.0
 """Lateral distances from the board's axis that still count as over it and that end an episode [m]; and the heading
 relative to the board's that does [rad]."""
 FIRST_TOUCH, TOUCH, SPOILT = 2.0, 0.2, 10
-"""Cost of the first control period in which a board is touched, of each later one, and how many are counted. It is
+"""Cost of the first control period in which a board or a pole is touched, of each later one, and how many count. It is
 paid at once: whether the board was touched is not in the view, so that a bonus at the end could not be foreseen."""
 TOUCHES_COUNT = 0.5
 """Part of the lesson after which touches cost."""
@@ -135,17 +137,26 @@ class SlopeLesson(WalkLesson):
 
 
 class CourseLesson(Lesson):
-    """Walk an agility task as its guide commands, without touching a pole. Final."""
+    """Walk an agility task as its guide commands, without touching a pole. Final.
+
+    Args:
+        env: an agility task.
+        seed: of where and for how long the episodes are.
+        skills: of `agility.way`; those that are practised, from where the shipped experts hand over to them to where
+            others are asked for. None is the whole way, from the task's own starts.
+    """
 
     observation_size = OBSERVATION_SIZE
 
-    def __init__(self, env: RobotVectorEnv, seed: int) -> None:
+    def __init__(self, env: RobotVectorEnv, seed: int, skills: tuple[int, ...] | None = None) -> None:
         task = env.task
         assert isinstance(task, AgilityTask)
         self.env, self.task, self.robot = env, task, task.quadruped
         self.walk, self._reward = Walk(task.quadruped), WalkReward(task.quadruped)
-        self._touches, self._age = np.zeros((2, env.num_envs))
-        self._limit = np.random.default_rng(seed).uniform(0.0, DIFFERENT, env.num_envs)
+        self._generator = np.random.default_rng(seed)
+        self._skills, self._starts = skills, None if skills is None else handovers(env, skills)
+        self._limit = self._generator.uniform(0.0, DIFFERENT, env.num_envs)
+        self._touches, self._age, self._at_end = np.zeros((3, env.num_envs))
         self._sums: dict[str, list[float]] = {}
         self._runs, self._clean, self._falls = 0, 0, 0
 
@@ -153,14 +164,18 @@ class CourseLesson(Lesson):
         """Count, and let the next episodes take their time."""
         whole = ~np.isfinite(self._limit[ids])
         self._runs += int(whole.sum())
-        self._clean += int((whole & ~failed & self.task.guide.arrived()[ids] & (self._touches[ids] == 0)).sum())
+        self._clean += int((whole & ~failed & (self._touches[ids] == 0) & (self._age[ids] < STUCK)).sum())
         self._falls += int(failed.sum())
         self._limit[ids] = np.inf
 
     def begin(self, ids: Ids) -> None:
-        """Episodes begin."""
+        """Episodes begin, where others hand over if skills are given."""
+        if self._starts is not None:
+            states, mask = self.env.get_states(), np.zeros(self.env.num_envs, dtype=bool)
+            states[ids], mask[ids] = self._starts[self._generator.integers(len(self._starts), size=len(ids))], True
+            self.env.set_states(states, mask)
         self._reward.begin(ids)
-        self._touches[ids], self._age[ids] = 0, 0.0
+        self._touches[ids], self._age[ids], self._at_end[ids] = 0, 0.0, 0.0
 
     def observe(self) -> Floats:
         """The walking network's view, under the guide's command."""
@@ -179,27 +194,46 @@ class CourseLesson(Lesson):
         cost = poles * np.where(self._touches == 0, FIRST_TOUCH, TOUCH) * (self._touches < SPOILT)
         self._touches += poles
         self._age += self.env.control_dt
+        self._at_end += self.task.guide.arrived() * self.env.control_dt
         error = np.linalg.norm((self._command - self.robot.heading_velocity())[:, :2], axis=1)
         for name, values in {**parts, "reward": reward, "error": error, "poles": poles}.items():
             self._sums.setdefault(name, []).append(float(values.mean()))
         return reward * self.env.control_dt - cost
 
     def expired(self) -> NDArray[np.bool_]:
-        """Who has arrived."""
-        return self.task.guide.arrived() | (self._age > self._limit)
+        """Who has been at the end for `REST`, or is to do something else; first and stuck episodes."""
+        over = (self._at_end > REST) | (self._age > np.minimum(self._limit, STUCK))
+        return over if self._skills is None else over | ~np.isin(self.task.guide.skill(), self._skills)
 
     def progress(self) -> dict[str, float]:
-        """Means of the parts of the reward; runs, the part of them that arrived without a touch, and falls."""
+        """Means of the parts of the reward; runs, the part of them without touch or fall, and falls."""
         means = {name: float(np.mean(values)) for name, values in self._sums.items()}
         means |= {"runs": float(self._runs), "clean": self._clean / max(self._runs, 1), "falls": float(self._falls)}
         self._sums, self._runs, self._clean, self._falls = {}, 0, 0, 0
         return means
 
 
+def handovers(env: RobotVectorEnv, skills: tuple[int, ...], seed: int = 0) -> Array:
+    """`(K, S)` states in which the guide begins to ask for one of the skills, while the shipped experts act."""
+    task, states = env.task, []
+    assert isinstance(task, AgilityTask)
+    expert = CourseExpert(env)
+    env.reset(seed=seed)
+    expert.reset(np.arange(env.num_envs), np.arange(env.num_envs))
+    before = np.ones(env.num_envs, dtype=bool)
+    for _ in range(round(LONGEST / env.control_dt)):
+        now = np.isin(task.guide.skill(), skills)
+        states.append(env.get_states()[now & ~before])
+        before = now
+        _, _, terminated, truncated, _ = env.step(expert.act({}))
+        before |= terminated | truncated
+    return np.concatenate(states)
+
+
 class JumpLesson(Lesson):
     """Bound along a line and clear one board after another. Final.
 
-    Speed and the cost of touching grow with the part of the lesson that has passed.
+    The speed grows with the part of the lesson that has passed; after `TOUCHES_COUNT` of it, touching costs.
     """
 
     observation_size = jumping.OBSERVATION_SIZE
@@ -277,7 +311,7 @@ class JumpLesson(Lesson):
         return self._astray
 
     def expired(self) -> NDArray[np.bool_]:
-        """Half of those who have passed a board, to start again from rest."""
+        """`RESTARTS` of those who have passed a board, to start again from rest."""
         return self._expired
 
     def _move_on(self, ids: Ids) -> None:

@@ -156,6 +156,7 @@ def learn(
     start: Network | None = None,
     span: tuple[float, float] = (0.0, 1.0),
     report: Callable[[dict[str, float], Callable[[], Network]], None] = lambda *_: None,
+    threads: int | None = None,
 ) -> Network:
     """Train a network.
 
@@ -166,6 +167,7 @@ def learn(
         start: weights of the actor to go on from.
         span: which part of the lesson this is, where it goes on.
         report: called after every iteration with its numbers and a function that gives the actor so far.
+        threads: of PyTorch; unchanged unless given.
 
     Returns:
         The actor.
@@ -173,6 +175,8 @@ def learn(
     from rsl_rl.runners import OnPolicyRunner
 
     torch.manual_seed(seed)
+    if threads is not None:
+        torch.set_num_threads(threads)
     lesson.done = span[0]
     with contextlib.redirect_stdout(io.StringIO()):
         runner = OnPolicyRunner(_Classroom(lesson), _configuration(settings), log_dir=None, device="cpu")

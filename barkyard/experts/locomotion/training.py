@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.registry import make_vec_env
 from barkyard.experts.locomotion.lessons import CourseLesson, JumpLesson, SlopeLesson, WalkLesson
@@ -78,7 +76,6 @@ RECIPES: Mapping[str, Sequence[Stage]] = {
 
 def train(skill: str, out: Path, threads: int) -> Network:
     """Make one skill and write `OUT/<skill>.safetensors`; its numbers go to `OUT/<skill>.jsonl`."""
-    torch.set_num_threads(threads)
     network: Network | None = None
     began, steps = time.perf_counter(), 0
     out.mkdir(parents=True, exist_ok=True)
@@ -101,7 +98,9 @@ def train(skill: str, out: Path, threads: int) -> Network:
                 num_threads=threads,
                 **stage.env_kwargs,
             )
-            network = learn(stage.lesson(env, stage.seed), stage.settings, stage.seed, network, stage.span, report)
+            network = learn(
+                stage.lesson(env, stage.seed), stage.settings, stage.seed, network, stage.span, report, threads
+            )
             env.close()
             steps += stage.settings.iterations * stage.settings.num_envs * stage.settings.steps
     assert network is not None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.envs.simulation import Array, Ids
-from barkyard.envs.tasks.agility.way import JUMP, STAY, Path
+from barkyard.envs.tasks.agility.way import JUMP, READY, Path
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped
 from barkyard.envs.tasks.locomotion.velocity import COMMAND_LIMITS
 from barkyard.rotation import wrap_angle
@@ -22,7 +22,7 @@ HEADING_GAIN = 5.0
 ALIGNED, BESIDE, CREEP = 0.2, 0.045, 0.45
 """Heading error [rad] and distance beside a precise path [m] at which a third of the speed is left, and the part of it
 that is left at least."""
-STILL = 0.25
+STILL = 0.4
 """Stood still before a jump [s]."""
 MEMORY = 2
 """Numbers kept for each robot: the point of the path that it has reached, and how long it has stood still [s]."""
@@ -91,9 +91,9 @@ class Guide:
         return self._at() == self._last
 
     def skill(self) -> NDArray[np.intp]:
-        """`(N,)` what is to be done, one of the numbers of `agility.way`; before a jump the robot stays for `STILL`."""
+        """`(N,)` what is to be done, one of the skills of `agility.way`; before a jump, for `STILL`, READY."""
         skill = self._ways.skill[self._rows, self._at()]
-        return np.where((skill == JUMP) & (self._memory[:, 1] < STILL), STAY, skill)
+        return np.where((skill == JUMP) & (self._memory[:, 1] < STILL), READY, skill)
 
     def command(self) -> Array:
         """`(N, 3)` in the heading frame [m/s, m/s, rad/s]: along the path, and back to it."""

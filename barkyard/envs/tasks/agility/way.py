@@ -17,7 +17,7 @@ from barkyard.agility.layout import Course
 from barkyard.envs.simulation import Array
 from barkyard.rotation import wrap_angle
 
-WALK, WEAVE, SLOPE, JUMP, STAY = range(5)
+WALK, WEAVE, SLOPE, READY, JUMP, LAND = range(6)
 """What is done at a point of the path."""
 SPACING = 0.05
 """Between points of the path [m]."""
@@ -45,7 +45,7 @@ class Pose(NamedTuple):
         speed: towards it [m/s].
         lookahead: how far to look ahead [m].
         precise: whether to wait, nearly, until heading and place are right.
-        skill: one of WALK, WEAVE, SLOPE, JUMP, STAY.
+        skill: one of WALK, WEAVE, SLOPE, READY, JUMP, LAND.
     """
 
     x: float
@@ -67,7 +67,7 @@ class Path:
         speed: `(K,)` [m/s].
         lookahead: `(K,)` in points.
         precise: `(K,)` as of `Pose`.
-        skill: `(K,)` one of WALK, WEAVE, SLOPE, JUMP, STAY.
+        skill: `(K,)` one of WALK, WEAVE, SLOPE, READY, JUMP, LAND.
     """
 
     xy: Array
@@ -87,7 +87,7 @@ def plan(course: Course, start: tuple[float, float, float], obstacles: Sequence[
         from_the_board = name == "end_table" and i > 0 and taken[i - 1] == "broad_jump"
         poses += ways[name](course)[from_the_board:]
     last = poses[-1]
-    return interpolate([*poses, last._replace(x=last.x + 0.01, skill=STAY)])
+    return interpolate([*poses, last._replace(x=last.x + 0.01)])
 
 
 def interpolate(poses: Sequence[Pose]) -> Path:
@@ -123,8 +123,8 @@ def _weave(course: Course) -> list[Pose]:
     side = course.weave_poles.side
     away = side * np.array([-along[1], along[0]])
     facing = float(np.arctan2(-away[1], -away[0]))
-    ways = [_pose((poles[0] - 0.45 * along + 0.48 * away), course.weave_poles.heading, 0.9)]
-    ways.append(_pose((poles[0] + 0.1 * along + 0.48 * away), facing + side * 0.25, 0.7))
+    ways = [_pose((poles[0] - 0.45 * along + 0.54 * away), course.weave_poles.heading, 0.9, skill=WEAVE)]
+    ways.append(_pose((poles[0] + 0.1 * along + 0.54 * away), facing + side * 0.25, 0.7, skill=WEAVE))
     for i in range(len(poles) - 1):
         line = poles[i + 1] - poles[i]
         line = line / np.linalg.norm(line)
@@ -146,7 +146,10 @@ def _climb(course: Course) -> list[Pose]:
     direction = np.array([np.cos(frame.heading), np.sin(frame.heading)])
     centre = np.array(frame.centre)
     before, after = centre - (frame.half_base + 0.45) * direction, centre + (frame.half_base + 0.55) * direction
-    return [_pose(before, frame.heading, 0.9), _pose(after, frame.heading, 1.2, lookahead=0.3, skill=SLOPE)]
+    return [
+        _pose(before, frame.heading, 0.9, skill=WEAVE),
+        _pose(after, frame.heading, 1.2, lookahead=0.3, skill=SLOPE),
+    ]
 
 
 def _leap(course: Course) -> list[Pose]:
@@ -158,7 +161,7 @@ def _leap(course: Course) -> list[Pose]:
         _pose((centre - (RUN_UP + BRAKE + SETTLE) * direction), board.heading, 1.0, lookahead=0.15),
         _pose((centre - (RUN_UP + BRAKE) * direction), board.heading, 0.8, lookahead=0.15),
         _pose((centre + LANDED * direction), board.heading, 1.5, lookahead=0.3, skill=JUMP),
-        _pose((centre + RUN_OUT * direction), board.heading, 0.8),
+        _pose((centre + RUN_OUT * direction), board.heading, 0.6, lookahead=0.1, skill=LAND),
     ]
 
 
@@ -167,4 +170,7 @@ def _halt(course: Course) -> list[Pose]:
     table = course.end_table
     direction = np.array([np.cos(table.heading), np.sin(table.heading)])
     centre = np.array(table.centre)
-    return [_pose((centre - 0.75 * direction), table.heading, 0.8), _pose(centre, table.heading, 0.8)]
+    return [
+        _pose((centre - 0.75 * direction), table.heading, 0.8, skill=LAND),
+        _pose(centre, table.heading, 1.0, skill=LAND),
+    ]
