@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.episode import EXPERT_ACTION, Actor, Episode, Observations
+from barkyard.errors import InvalidInput
 
 Watcher = Callable[["EpisodicEnv", NDArray[np.intp], NDArray[np.int64]], None]
 
@@ -75,7 +76,12 @@ def rollout(
 
     Yields:
         Finished episodes.
+
+    Raises:
+        InvalidInput: there is a teacher, and no observations are recorded.
     """
+    if teacher is not None and not record_observations:
+        raise InvalidInput("a teacher's answers are kept beside the observations; set record_observations too")
     loop = _Loop(env, actor, list(seeds), record_states, record_observations, teacher, watch)
     finished: dict[int, Episode] = {}
     following = 0

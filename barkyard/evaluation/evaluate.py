@@ -1,6 +1,7 @@
 """Run an actor on a task and count."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -180,7 +181,7 @@ def _record(episode: Episode) -> EpisodeRecord:
         length=episode.length,
         end=episode.end,
         score=episode.metrics.get("score"),
-        metrics={name: value for name, value in episode.metrics.items() if name != "score"},
+        metrics={name: v for name, v in episode.metrics.items() if name != "score" and math.isfinite(v)},
     )
 
 

@@ -34,12 +34,14 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from barkyard.agility import Course, tracker
+from barkyard.agility import OBSTACLES, Course, tracker
 from barkyard.control.joint_target import ACTION_SCALE
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.registry import make_vec_env
+from barkyard.envs.tasks.agility.guide import MEMORY, Guide
 from barkyard.envs.tasks.agility.scenery import BOXES, POLES
-from barkyard.envs.tasks.locomotion.quadruped import LOWEST, SCAN_X, SCAN_Y, UPRIGHT
+from barkyard.envs.tasks.agility.way import plan
+from barkyard.envs.tasks.locomotion.quadruped import CLOCK, LOWEST, SCAN_X, SCAN_Y, UPRIGHT
 from barkyard.envs.tasks.locomotion.velocity import HOLD, TOLERANCE
 from barkyard.experts.locomotion.trot import trot_expert
 
@@ -130,7 +132,7 @@ class PlainQuadruped(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
     def __init__(self, task: str, state: Array, delay: int) -> None:
         """`state`: where every episode starts; `delay`: of the targets, in physics steps."""
         ours: Any = make(task, 1, 1, "none")
-        self._course, self._state, self._delay = task == COURSE, state, delay
+        self._course, self._state, self._delay, self.simulation = task == COURSE, state, delay, ours.simulation
         self.model, robot = ours.simulation.model, ours.simulation.robot.robot
         self.data = mujoco.MjData(self.model)
         self._home, self._home_height = np.array(robot.home), robot.home_height
@@ -151,6 +153,7 @@ class PlainQuadruped(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
             self._sizes = np.array([self.model.geom(name).size for name in BOXES])
             self._track = tracker.new_state(1)
             self._arrays = Course.standard().arrays()
+            self._guide = Guide(self, np.zeros((1, MEMORY)))  # type: ignore[arg-type]
 
     def _sensors(self, names: Sequence[str]) -> list[int]:
         return [int(self.model.sensor_adr[self.model.sensor(name).id]) for name in names]
@@ -167,7 +170,21 @@ class PlainQuadruped(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
             for row, quat in zip(flat, self.data.mocap_quat[self._boxes], strict=True):
                 mujoco.mju_quat2Mat(row, quat)
             self._turns, self._places = flat.reshape(-1, 3, 3), self.data.mocap_pos[self._boxes].copy()
+            x, y, heading = *self.data.qpos[:2], self.heading()[0]
+            self._guide.lead(np.zeros(1, dtype=np.intp), [plan(Course.standard(), (x, y, heading), OBSTACLES)])
+            self._guide.begin(np.zeros(1, dtype=np.intp))
         return self._observe(), {}
+
+    @property
+    def base_pos(self) -> Array:
+        """(1, 3), for the guide."""
+        return self.data.qpos[None, :3]
+
+    def heading(self) -> Array:
+        """(1,), for the guide."""
+        flat = np.zeros(9)
+        mujoco.mju_quat2Mat(flat, self.data.qpos[3:7])
+        return np.array([math.atan2(flat[3], flat[0])])
 
     def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """One control period."""
@@ -186,6 +203,7 @@ class PlainQuadruped(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         if self._course:
             position, now = self.data.qpos[None, :3], np.array([self.data.time])
             tracker.advance(self._track, *self._arrays, before[None], position, now, *touched[:, None])
+            self._guide.advance()
         observation = self._observe()
         reward = self._course_reward() if self._course else self._velocity_reward()
         fallen = self._matrix[2, 2] < UPRIGHT or self.data.qpos[2] - self._under < LOWEST
@@ -200,6 +218,8 @@ class PlainQuadruped(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         self._turn = turn = np.array([[math.cos(heading), math.sin(heading)], [-math.sin(heading), math.cos(heading)]])
         senses = [qvel[3:6], matrix.T @ qvel[:3], matrix[2]]
         body = [qpos[7:], qvel[6:], self._action]
+        angle = 2 * math.pi * ((self.data.time * CLOCK) % 1.0)
+        clock = [math.sin(angle), math.cos(angle)]
         self._under = 0.0
         if self._course:
             gate = min(int(tracker.next_gate(self._track)[0]), 12)
@@ -208,9 +228,10 @@ class PlainQuadruped(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
             where = [turn @ (board[:2] - qpos[:2]), turn @ board[2:4], [2 * board[4]]]
             left = 1.0 - tracker.next_gate(self._track) / 13
             self._gate = gates[gate].mean(axis=0)
-            parts = [*senses[:2], senses[2], *where, seen.ravel(), left, *body, self._scan()]
+            command = self._guide.command()[0]
+            parts = [*senses, *where, clock, command, seen.ravel(), left, *body, self._scan()]
         else:
-            parts = [*senses, self._command, *body]
+            parts = [*senses, clock, self._command, *body]
         values = np.concatenate(parts).astype(np.float32)
         return np.clip(values, *self._bounds)
 

@@ -1,1 +1,1 @@
-"""Experts of quadrupeds: a gait generator, skills trained with PPO, and the navigation that switches them."""
+"""Experts of quadrupeds: a gait generator, skills trained with PPO, and the actor that switches them."""

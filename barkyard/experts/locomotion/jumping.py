@@ -209,7 +209,7 @@ class JumpReward:
 
 
 def over_board(feet: Array, board: Array) -> NDArray[np.bool_]:
-    """`(N, 4)` which of the feet `(N, 4, 3)` are over the boards, `FOOT_MARGIN` about them included."""
+    """`(N, 4)` which feet `(N, 4, 3)` are over the boards or beside them, `FOOT_MARGIN` before and behind included."""
     offset = feet[:, :, :2] - board[:, None, :2]
     along = (offset * board[:, None, 2:4]).sum(axis=2)
     return np.abs(along) < board[:, 4:] + FOOT_MARGIN

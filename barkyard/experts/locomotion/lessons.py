@@ -220,7 +220,7 @@ def handovers(env: RobotVectorEnv, skills: tuple[int, ...], seed: int = 0) -> Ar
     expert = CourseExpert(env)
     env.reset(seed=seed)
     expert.reset(np.arange(env.num_envs), np.arange(env.num_envs))
-    before = np.ones(env.num_envs, dtype=bool)
+    before = np.zeros(env.num_envs, dtype=bool)
     for _ in range(round(LONGEST / env.control_dt)):
         now = np.isin(task.guide.skill(), skills)
         states.append(env.get_states()[now & ~before])

@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.registry import make_vec_env
+from barkyard.envs.tasks.agility.way import LAND, SLOPE, WEAVE
 from barkyard.experts.locomotion.lessons import CourseLesson, JumpLesson, SlopeLesson, WalkLesson
 from barkyard.experts.locomotion.network import Network
 from barkyard.experts.locomotion.ppo import Lesson, PPOSettings, learn
@@ -43,32 +45,44 @@ class Stage:
     seed: int = 0
 
 
-_ROUGH, _WEAVE, _FRAME, _JUMP = (
-    f"barkyard/{name}-v0" for name in ("QuadrupedRough", "WeavePoles", "AFrame", "BroadJump")
+_ROUGH, _WEAVE, _COURSE, _JUMP = (
+    f"barkyard/{name}-v0" for name in ("QuadrupedRough", "WeavePoles", "AgilityCourse", "BroadJump")
 )
 _SMOOTH = {"randomization": {"friction_loss": [0.0, 0.0]}}
 """Joints without dry friction step a quarter faster; each skill ends with a stage that has it."""
-_PRACTICE = {"terminate_on_success": False, "difficulty": 0.3}
+_BOARDS = {"terminate_on_success": False, "difficulty": 0.3}
+_PARTS = {"terminate_on_success": False, "difficulty": 0.05}
+
+
+def _fine(iterations: int, std: float = 0.1) -> PPOSettings:
+    """To go on from weights that walk already."""
+    return PPOSettings(iterations, std=std, entropy=0.001, learning_rate=(6e-4, 1e-4), warm_up=8)
+
+
+def _practise(skill: int) -> Callable[[RobotVectorEnv, int], Lesson]:
+    return partial(CourseLesson, skills=(skill,))
+
 
 RECIPES: Mapping[str, Sequence[Stage]] = {
     "walk": (
         Stage(WalkLesson, _ROUGH, PPOSettings(450, std=0.25), _SMOOTH),
         Stage(WalkLesson, _ROUGH, PPOSettings(150, std=0.15, learning_rate=(6e-4, 1e-4)), seed=1),
     ),
+    "jump": (
+        Stage(JumpLesson, _JUMP, PPOSettings(700, std=0.2, entropy=0.002, learning_rate=(1e-3, 2e-4)), _BOARDS),
+    ),
     "weave": (
-        Stage(CourseLesson, _WEAVE, PPOSettings(250, std=0.12, entropy=0.001, learning_rate=(6e-4, 1e-4), warm_up=8),
-              _PRACTICE, start="walk"),
+        Stage(CourseLesson, _WEAVE, _fine(500), _BOARDS, start="walk"),
+        Stage(_practise(WEAVE), _COURSE, _fine(250), {**_PARTS, "difficulty": 0.1}, seed=1),
     ),
     "slope": (
-        Stage(SlopeLesson, _ROUGH, PPOSettings(250, std=0.2), {**_SMOOTH, "terrain": "slope"}, start="walk"),
-        Stage(SlopeLesson, _ROUGH, PPOSettings(100, std=0.15, learning_rate=(8e-4, 3e-4), warm_up=6),
+        Stage(SlopeLesson, _ROUGH, PPOSettings(500, std=0.2), {**_SMOOTH, "terrain": "slope"}, start="walk"),
+        Stage(SlopeLesson, _ROUGH, PPOSettings(300, std=0.15, learning_rate=(8e-4, 1e-4), warm_up=6),
               {"terrain": "slope"}, seed=1),
-        Stage(CourseLesson, _FRAME, PPOSettings(100, std=0.12, entropy=0.001, learning_rate=(6e-4, 1e-4), warm_up=8),
-              _PRACTICE, seed=2),
+        Stage(_practise(SLOPE), _COURSE, _fine(100), _PARTS, seed=2),
     ),
-    "jump": (
-        Stage(JumpLesson, _JUMP, PPOSettings(700, std=0.2, entropy=0.002, learning_rate=(1e-3, 2e-4)),
-              _PRACTICE, seed=18),
+    "land": (
+        Stage(_practise(LAND), _COURSE, _fine(150, 0.12), _PARTS, start="walk"),
     ),
 }  # fmt: skip
 """In the order in which they build on one another."""
