@@ -10,6 +10,7 @@ from barkyard.envs.tasks.agility.obstacles import AgilityTask
 from barkyard.envs.tasks.agility.way import RUN_UP
 from barkyard.envs.tasks.locomotion.rough import QuadrupedRough
 from barkyard.envs.tasks.locomotion.velocity import QuadrupedVelocity
+from barkyard.errors import InvalidInput
 from barkyard.experts.locomotion import jumping
 from barkyard.experts.locomotion.actors import CourseExpert
 from barkyard.experts.locomotion.network import Floats
@@ -214,7 +215,11 @@ class CourseLesson(Lesson):
 
 
 def handovers(env: RobotVectorEnv, skills: tuple[int, ...], seed: int = 0) -> Array:
-    """`(K, S)` states in which the guide begins to ask for one of the skills, while the shipped experts act."""
+    """`(K, S)` states in which the guide begins to ask for one of the skills, while the shipped experts act.
+
+    Raises:
+        InvalidInput: nobody comes so far.
+    """
     task, states = env.task, []
     assert isinstance(task, AgilityTask)
     expert = CourseExpert(env)
@@ -227,7 +232,10 @@ def handovers(env: RobotVectorEnv, skills: tuple[int, ...], seed: int = 0) -> Ar
         before = now
         _, _, terminated, truncated, _ = env.step(expert.act({}))
         before |= terminated | truncated
-    return np.concatenate(states)
+    found = np.concatenate(states)
+    if not len(found):
+        raise InvalidInput(f"no run of the shipped experts on {env.env_id} comes to one of the skills {skills}")
+    return found
 
 
 class JumpLesson(Lesson):

@@ -148,7 +148,7 @@ def _climb(course: Course) -> list[Pose]:
     before, after = centre - (frame.half_base + 0.45) * direction, centre + (frame.half_base + 0.55) * direction
     return [
         _pose(before, frame.heading, 0.9, skill=WEAVE),
-        _pose(after, frame.heading, 1.2, lookahead=0.3, skill=SLOPE),
+        _pose(after, frame.heading, 0.8, lookahead=0.3, skill=SLOPE),
     ]
 
 

@@ -19,10 +19,13 @@ class DelayedTargets:
 
     def each_substep(self, substep: int) -> None:
         """Call before every physics step, with its number in the control period."""
-        ctrl = self._simulation.ctrl
+        ctrl, delay = self._simulation.ctrl, self._randomizer.delay_steps
         if substep == 0:
             self._new[:] = ctrl
-        late = substep < self._randomizer.delay_steps[:, None]
-        ctrl[:] = np.where(late, self._old, self._new)
+            late = np.flatnonzero(delay > 0)
+            ctrl[late] = self._old[late]
+        else:
+            due = np.flatnonzero(delay == substep)
+            ctrl[due] = self._new[due]
         if substep == self._simulation.substeps - 1:
             self._old[:] = self._new
