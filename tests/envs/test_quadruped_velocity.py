@@ -85,7 +85,7 @@ def test_the_reward_by_hand() -> None:
 def test_success_is_a_small_error_to_the_end() -> None:
     env = _env(2)
     env.simulation.time[:] = 20.0 - env.control_dt
-    env.task._error[:] = [0.2 * 999, 0.4 * 999]
+    env.task._error[:, 0] = [0.2 * 999, 0.4 * 999]
     _, _, terminated, truncated, info = _rest(env)
     assert list(info["end"]) == ["success", "time_limit"] and list(terminated) == [True, False] and truncated[1]
     np.testing.assert_allclose(info["metrics"]["mean_velocity_error"], [0.2, 0.4], atol=0.01)

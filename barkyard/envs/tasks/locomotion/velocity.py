@@ -60,7 +60,7 @@ class QuadrupedVelocity(Task):
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
-        self.layout = Layout(key=1, command=3, error=1, delayed=12, **self._more_memory())
+        self.layout = Layout(key=1, command=3, error=2, delayed=12, **self._more_memory())
         self.memory_size = self.layout.size
         assert isinstance(self.options, WalkingOptions)
         assert isinstance(self.options.randomization, Randomization)
@@ -88,7 +88,7 @@ class QuadrupedVelocity(Task):
         self.randomizer = Randomizer(simulation, self._ranges)
         self.key = self.layout.view(simulation.memory, "key")[:, 0]
         self.command = self.layout.view(simulation.memory, "command")
-        self._error = self.layout.view(simulation.memory, "error")[:, 0]
+        self._error = self.layout.view(simulation.memory, "error")
         self._targets = DelayedTargets(simulation, self.randomizer, self.layout.view(simulation.memory, "delayed"))
 
     def initialise(self, ids: Ids, generators: list[np.random.Generator]) -> None:
@@ -128,8 +128,9 @@ class QuadrupedVelocity(Task):
         self._targets.each_substep(substep)
 
     def after_step(self) -> None:
-        """Add up the tracking error."""
-        self._error += np.linalg.norm(self.tracking_error()[:, :2], axis=1)
+        """Add up the tracking errors."""
+        error = self.tracking_error()
+        self._error += np.stack([np.linalg.norm(error[:, :2], axis=1), np.abs(error[:, 2])], axis=1)
 
     def tracking_error(self) -> Array:
         """`(N, 3)` command less the velocity in the heading frame [m/s, m/s, rad/s]."""
@@ -162,15 +163,16 @@ class QuadrupedVelocity(Task):
         """The time is over, the robot has not fallen, and its mean velocity error is small."""
         steps = self.simulation.elapsed_steps()
         over = steps >= round(self.time_limit / self.control_dt)
-        return over & (self._error < SUCCESS_ERROR * steps) & ~self.failure(terms)
+        return over & (self._error[:, 0] < SUCCESS_ERROR * steps) & ~self.failure(terms)
 
     def failure(self, terms: Mapping[str, Array]) -> NDArray[np.bool_]:
         """The robot has fallen."""
         return self.quadruped.fallen()
 
     def metrics(self, terms: Mapping[str, Array]) -> Mapping[str, Array]:
-        """The terms, and the mean error of the planar velocity so far [m/s]."""
-        return {**terms, "mean_velocity_error": self._error / np.maximum(self.simulation.elapsed_steps(), 1)}
+        """The terms, and the mean errors so far of the planar velocity [m/s] and of the rate of turn [rad/s]."""
+        velocity, turn = self._error.T / np.maximum(self.simulation.elapsed_steps(), 1)
+        return {**terms, "mean_velocity_error": velocity, "mean_turn_error": turn}
 
 
 def command_part() -> Mapping[str, Part]:
