@@ -204,16 +204,16 @@ def test_gates_and_board_are_seen_from_the_robot() -> None:
 
 
 def test_the_guides_command_is_observed() -> None:
-    """Towards the table at 0.8 m/s; from 0.1 m to the left of the way at 0.3 m/s to the right, too."""
+    """Towards the table at 1 m/s; from 0.1 m to the left of the way at 0.3 m/s to the right, too."""
     env = _env("PauseTable")
     _put(env, np.array([[3.9, -4.5, 0.28], [3.9, -4.4, 0.28]]))
     for _ in range(10):
         env.task.guide.advance()
-    expected = [[0.8, 0.0, 0.0], [0.8, -0.3, 0.0]]
+    expected = [[1.0, 0.0, 0.0], [1.0, -0.3, 0.0]]
     np.testing.assert_allclose(env.task.observe()["command"], expected, atol=1e-9)
     _put(env, np.array([[3.9, -4.5, 0.28], [3.9, -4.5, 0.28]]), heading=np.array([0.1, -math.pi / 2]))
     command = env.task.observe()["command"]
-    np.testing.assert_allclose(command[0], [0.8 * math.cos(0.1), -0.8 * math.sin(0.1), -0.5], atol=1e-9)
+    np.testing.assert_allclose(command[0], [math.cos(0.1), -math.sin(0.1), -0.5], atol=1e-9)
     np.testing.assert_allclose(command[1], [0.0, 0.8, COMMAND_LIMITS[2]], atol=1e-9)
 
 

@@ -3,17 +3,18 @@
 The published robot had such a layer above its specialists and its generalist (Barkour, arXiv 2305.14654, section V).
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import fields
+from typing import Final, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from barkyard.envs.simulation import Array, Ids
 from barkyard.envs.tasks.agility.way import JUMP, READY, Path
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped
 from barkyard.envs.tasks.locomotion.velocity import COMMAND_LIMITS
-from barkyard.rotation import wrap_angle
 
 HOMING_GAIN, PRECISE_GAIN = 3.0, 9.0
 """Velocity towards a path, and towards a precise one, for a distance from it [1/s]."""
@@ -27,29 +28,24 @@ STILL = 0.4
 MEMORY = 2
 """Numbers kept for each robot: the point of the path that it has reached, and how long it has stood still [s]."""
 _SEARCH = 8
-"""Points ahead in which the nearest is looked for."""
+"""The nearest point is looked for in so many."""
+_HIGHEST = np.array(COMMAND_LIMITS)
+_LOWEST = -_HIGHEST
 
 
-class _Ways:
-    """N paths side by side: the arrays of `Path` with a leading axis, beyond a path's end at infinity."""
+class PointLayout(NamedTuple):
+    """Columns of a point of a path."""
 
-    def __init__(self, count: int) -> None:
-        self.xy = np.full((count, _SEARCH, 2), np.inf)
-        self.heading, self.speed = np.zeros((2, count, _SEARCH))
-        self.lookahead, self.skill = np.zeros((2, count, _SEARCH), dtype=np.intp)
-        self.precise = np.zeros((count, _SEARCH), dtype=bool)
+    X: int = 0
+    Y: int = 1
+    HEADING: int = 2
+    SPEED: int = 3
+    LOOKAHEAD: int = 4
+    PRECISE: int = 5
+    SKILL: int = 6
 
-    def write(self, i: int, path: Path) -> None:
-        """Set path `i`."""
-        length, room = len(path.xy), self.xy.shape[1]
-        for field in fields(Path):
-            array = getattr(self, field.name)
-            if length + _SEARCH > room:
-                rest = ((0, 0), (0, length + _SEARCH - room), (0, 0))[: array.ndim]
-                array = np.pad(array, rest, constant_values=np.inf if field.name == "xy" else 0)
-                setattr(self, field.name, array)
-            array[i, :length] = getattr(path, field.name)
-        self.xy[i, length:] = np.inf
+
+POINT: Final = PointLayout()
 
 
 class Guide:
@@ -62,15 +58,18 @@ class Guide:
 
     def __init__(self, quadruped: Quadruped, memory: Array) -> None:
         self._robot, self._memory = quadruped, memory
-        self._ways = _Ways(len(memory))
+        self._points = np.zeros((len(memory), 1, len(POINT)))
         self._last = np.zeros(len(memory), dtype=np.intp)
-        self._rows = np.arange(len(memory))
 
     def lead(self, ids: Ids, paths: Sequence[Path]) -> None:
         """Robots `ids` are to follow these paths."""
         self._last[ids] = [len(path.xy) - 1 for path in paths]
+        lacking = int(self._last.max()) + 1 - self._points.shape[1]
+        if lacking > 0:
+            self._points = np.pad(self._points, ((0, 0), (0, lacking), (0, 0)))
         for i, path in zip(ids, paths, strict=True):
-            self._ways.write(int(i), path)
+            columns = [path.xy, path.heading, path.speed, path.lookahead, path.precise, path.skill]
+            self._points[i, : len(path.xy)] = np.column_stack(columns)
 
     def begin(self, ids: Ids) -> None:
         """Robots `ids` are at the beginning of their paths."""
@@ -78,51 +77,59 @@ class Guide:
 
     def advance(self) -> None:
         """A control period has passed."""
-        at = self._at()
-        near = self._ways.xy[self._rows[:, None], at[:, None] + np.arange(_SEARCH)]
-        xy = self._robot.base_pos[:, :2]
-        at = np.minimum(at + np.argmin(((near - xy[:, None]) ** 2).sum(axis=2), axis=1), self._last)
-        self._memory[:, 0] = at
-        waits = (self._ways.skill[self._rows, at] == JUMP) & (self._memory[:, 1] < STILL)
-        self._memory[:, 1] += waits * self._robot.simulation.control_dt
+        _advance(self._memory, self._robot.base_pos, self._points, self._last, self._robot.simulation.control_dt)
 
     def arrived(self) -> NDArray[np.bool_]:
         """`(N,)` who is at the end of the path."""
-        return self._at() == self._last
+        return np.asarray(self._memory[:, 0] == self._last)
 
     def skill(self) -> NDArray[np.intp]:
         """`(N,)` what is to be done, one of the skills of `agility.way`; before a jump, for `STILL`, READY."""
-        skill = self._ways.skill[self._rows, self._at()]
+        at = self._memory[:, 0].astype(np.intp)
+        skill = self._points[np.arange(len(at)), at, POINT.SKILL].astype(np.intp)
         return np.where((skill == JUMP) & (self._memory[:, 1] < STILL), READY, skill)
 
     def command(self) -> Array:
-        """`(N, 3)` in the heading frame [m/s, m/s, rad/s]: along the path, and back to it."""
-        way, rows, at = self._ways, self._rows, self._at()
-        ahead = np.minimum(at + way.lookahead[rows, at], self._last)
-        heading = self._robot.heading()
-        turn = wrap_angle(way.heading[rows, ahead] - heading)
-        world = self._velocity(at, ahead, turn)
-        cos, sin = np.cos(heading), np.sin(heading)
-        x, y = cos * world[:, 0] + sin * world[:, 1], cos * world[:, 1] - sin * world[:, 0]
-        command = np.clip(np.stack([x, y, HEADING_GAIN * turn], axis=1), -np.array(COMMAND_LIMITS), COMMAND_LIMITS)
-        waits = (way.skill[rows, at] == JUMP) & (self._memory[:, 1] < STILL)
-        return np.where(waits[:, None], 0.0, command)
+        """`(N, 3)` in the heading frame [m/s, m/s, rad/s]: along the path, and back to it; before a jump, zero."""
+        command = _command(self._memory, self._robot.base_pos, self._robot.heading(), self._points, self._last)
+        return np.clip(command, _LOWEST, _HIGHEST)
 
-    def _at(self) -> NDArray[np.intp]:
-        return self._memory[:, 0].astype(np.intp)
 
-    def _velocity(self, at: NDArray[np.intp], ahead: NDArray[np.intp], turn: Array) -> Array:
-        """`(N, 2)` wanted velocity in the world frame [m/s]."""
-        way, rows = self._ways, self._rows
-        here = way.xy[rows, at]
-        tangent = way.xy[rows, ahead] - here
-        tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-6)
-        beside = here - self._robot.base_pos[:, :2]
-        across = beside - tangent * (beside * tangent).sum(axis=1, keepdims=True)
-        away = (turn / ALIGNED) ** 2 + (across**2).sum(axis=1) / BESIDE**2
-        precise = way.precise[rows, at]
-        left = np.linalg.norm(way.xy[rows, self._last] - self._robot.base_pos[:, :2], axis=1)
-        speed = way.speed[rows, at] * np.where(precise, np.maximum(CREEP, np.exp(-away)), 1.0)
-        speed *= np.minimum(1.0, left / 0.3 + 0.1)
-        gain = np.where(precise, PRECISE_GAIN, HOMING_GAIN)
-        return np.asarray(speed[:, None] * tangent + gain[:, None] * across)
+@njit(cache=True, error_model="numpy")
+def _advance(memory: Array, base: Array, points: Array, last: NDArray[np.intp], dt: float) -> None:
+    for n in range(len(memory)):
+        at, nearest = int(memory[n, 0]), np.inf
+        for k in range(int(memory[n, 0]), min(int(memory[n, 0]) + _SEARCH, last[n] + 1)):
+            distance = (points[n, k, POINT.X] - base[n, 0]) ** 2 + (points[n, k, POINT.Y] - base[n, 1]) ** 2
+            if distance < nearest:
+                at, nearest = k, distance
+        memory[n, 0] = at
+        if points[n, at, POINT.SKILL] == JUMP and memory[n, 1] < STILL:
+            memory[n, 1] += dt
+
+
+@njit(cache=True, error_model="numpy")
+def _command(memory: Array, base: Array, heading: Array, points: Array, last: NDArray[np.intp]) -> Array:
+    out = np.zeros((len(memory), 3))
+    for n in range(len(memory)):
+        at = int(memory[n, 0])
+        here = points[n, at]
+        if here[POINT.SKILL] == JUMP and memory[n, 1] < STILL:
+            continue
+        ahead, end = points[n, min(at + int(here[POINT.LOOKAHEAD]), last[n])], points[n, last[n]]
+        turn = (ahead[POINT.HEADING] - heading[n] + math.pi) % (2 * math.pi) - math.pi
+        along_x, along_y = ahead[POINT.X] - here[POINT.X], ahead[POINT.Y] - here[POINT.Y]
+        length = max(math.hypot(along_x, along_y), 1e-6)
+        along_x, along_y = along_x / length, along_y / length
+        back_x, back_y = here[POINT.X] - base[n, 0], here[POINT.Y] - base[n, 1]
+        behind = back_x * along_x + back_y * along_y
+        back_x, back_y = back_x - behind * along_x, back_y - behind * along_y
+        left = math.hypot(end[POINT.X] - base[n, 0], end[POINT.Y] - base[n, 1])
+        speed, gain = here[POINT.SPEED] * min(1.0, left / 0.3 + 0.1), HOMING_GAIN
+        if here[POINT.PRECISE]:
+            away = (turn / ALIGNED) ** 2 + (back_x**2 + back_y**2) / BESIDE**2
+            speed, gain = speed * max(CREEP, math.exp(-away)), PRECISE_GAIN
+        x, y = speed * along_x + gain * back_x, speed * along_y + gain * back_y
+        cos, sin = math.cos(heading[n]), math.sin(heading[n])
+        out[n, 0], out[n, 1], out[n, 2] = cos * x + sin * y, cos * y - sin * x, HEADING_GAIN * turn
+    return out
