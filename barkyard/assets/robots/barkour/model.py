@@ -18,6 +18,8 @@ FOOT_SOLREF = (0.008, 1.0)
 FOOT_SOLIMP = (0.8, 0.95, 0.005, 0.5, 2.0)
 """A choice: hard rubber, 2 mm under a quarter of the weight."""
 VISUAL_GROUP, COLLISION_GROUP = 1, 0
+EYE_TILT = 0.45
+"""By how much the camera on the torso looks down [rad]."""
 
 
 def quadruped_spec(numbers: QuadrupedNumbers, name: str) -> mujoco.MjSpec:
@@ -38,6 +40,7 @@ def quadruped_spec(numbers: QuadrupedNumbers, name: str) -> mujoco.MjSpec:
     )
     torso.add_site(name="base", pos=[0, 0, 0])
     torso.add_site(name="imu", pos=numbers.imu)
+    _add_eye(torso, numbers)
     for leg in LEGS:
         _add_leg(spec, torso, leg, numbers)
     return spec
@@ -46,6 +49,13 @@ def quadruped_spec(numbers: QuadrupedNumbers, name: str) -> mujoco.MjSpec:
 def _box_centre(numbers: QuadrupedNumbers) -> tuple[float, float, float]:
     """The torso's box is centred on its mass along z, because v0's origin is at its belly."""
     return (0.0, 0.0, numbers.torso.com[2])
+
+
+def _add_eye(torso: mujoco.MjsBody, numbers: QuadrupedNumbers) -> None:
+    """The camera `onboard`: in front of the torso, looking ahead and `EYE_TILT` down. Place and angles are a choice."""
+    ahead = [numbers.torso_box[0] + 0.07, 0.0, numbers.torso.com[2] + 0.03]
+    axes = [0.0, -1.0, 0.0, math.sin(EYE_TILT), 0.0, math.cos(EYE_TILT)]
+    torso.add_camera(name="onboard", pos=ahead, xyaxes=axes, fovy=75.0)
 
 
 def _add_leg(spec: mujoco.MjSpec, torso: mujoco.MjsBody, leg: str, numbers: QuadrupedNumbers) -> None:
