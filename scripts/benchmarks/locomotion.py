@@ -170,8 +170,8 @@ class PlainQuadruped(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
             for row, quat in zip(flat, self.data.mocap_quat[self._boxes], strict=True):
                 mujoco.mju_quat2Mat(row, quat)
             self._turns, self._places = flat.reshape(-1, 3, 3), self.data.mocap_pos[self._boxes].copy()
-            x, y, heading = *self.data.qpos[:2], self.heading()[0]
-            self._guide.lead(np.zeros(1, dtype=np.intp), [plan(Course.standard(), (x, y, heading), OBSTACLES)])
+            start = (float(self.data.qpos[0]), float(self.data.qpos[1]), float(self.heading()[0]))
+            self._guide.lead(np.zeros(1, dtype=np.intp), [plan(Course.standard(), start, OBSTACLES)])
             self._guide.begin(np.zeros(1, dtype=np.intp))
         return self._observe(), {}
 
