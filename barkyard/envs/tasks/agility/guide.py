@@ -1,6 +1,6 @@
 """Velocity commands that lead over an agility course, as a navigation layer gives them to a walking robot.
 
-The published robot had such a layer above its specialists and its generalist (Barkour, arXiv 2305.14654, section V).
+The published robot had such a layer above its specialists and its generalist (Barkour, arXiv 2305.14654).
 """
 
 import math
