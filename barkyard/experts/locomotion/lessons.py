@@ -192,7 +192,7 @@ class CourseLesson(Lesson):
         """The walking reward times the control period, less what touching poles costs."""
         reward, parts = self._reward(self._command)
         poles = self.task.contacts().poles
-        cost = poles * np.where(self._touches == 0, FIRST_TOUCH, TOUCH) * (self._touches < SPOILT)
+        cost = touch_cost(poles, self._touches)
         self._touches += poles
         self._age += self.env.control_dt
         self._at_end += self.task.guide.arrived() * self.env.control_dt
@@ -212,6 +212,11 @@ class CourseLesson(Lesson):
         means |= {"runs": float(self._runs), "clean": self._clean / max(self._runs, 1), "falls": float(self._falls)}
         self._sums, self._runs, self._clean, self._falls = {}, 0, 0, 0
         return means
+
+
+def touch_cost(touched: NDArray[np.bool_], before: Array) -> Array:
+    """`(N,)` what this control period's touches cost, after `before` (N,) periods with one."""
+    return np.asarray(touched * np.where(before == 0, FIRST_TOUCH, TOUCH) * (before < SPOILT))
 
 
 def handovers(env: RobotVectorEnv, skills: tuple[int, ...], seed: int = 0) -> Array:
@@ -292,7 +297,7 @@ class JumpLesson(Lesson):
         reward, parts = self._reward(self.task.board(), self.speed, self.phase)
         over = np.abs(place.ahead) < place.half_length
         wrong = touched | (over & (np.abs(place.side) > INSIDE))
-        cost = wrong * np.where(self._touches == 0, FIRST_TOUCH, TOUCH) * (self._touches < SPOILT)
+        cost = touch_cost(wrong, self._touches)
         self._touches += wrong
         self._flown |= over & airborne
         passed = np.flatnonzero(place.ahead < -0.9)
