@@ -18,7 +18,7 @@ from barkyard.control import make_controller
 from barkyard.envs.rendering import Cameras, Image, camera_id
 from barkyard.envs.simulation import Ids, Simulation
 from barkyard.envs.task import Options, Task
-from barkyard.episode import Observations
+from barkyard.episode import ENDS, Observations
 from barkyard.errors import InvalidInput
 from barkyard.provenance import fingerprint
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from barkyard.agility.layout import Course
 
 REWARDS = ("dense", "sparse")
+_END_NAMES = np.array(["", *ENDS])
+_GOES_ON, _SUCCESS, _FAILURE, _TIME_LIMIT, _ERROR = range(5)
 _FINGERPRINTED = ("body_mass", "body_inertia", "geom_size", "dof_damping", "dof_armature", "dof_frictionloss")
 
 
@@ -102,8 +104,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         for camera in (*cameras, *([render_camera] if render_camera else ())):
             camera_id(model, camera)
         control = make_controller(controller, arm)
-        control.configure(model)
-        self.simulation = Simulation(model, arm, control, num_envs, task.control_dt, num_threads, task.refresh)
+        watched = task.watched(arm)
+        self.simulation = Simulation(model, arm, control, num_envs, task.control_dt, num_threads, task.refresh, watched)
         task.bind(self.simulation)
         self.control_dt = self.simulation.control_dt
         self._max_steps = round(task.time_limit / self.control_dt)
@@ -174,7 +176,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         if errors:
             i, message = next(iter(errors.items()))
             raise RuntimeError(f"{self.env_id}: the initial state of copy {i} cannot be simulated: {message}")
-        return self._observe(), self._info(self.task.terms(), np.full(self.num_envs, "", dtype="<U16"), {})
+        return self._observe(), self._first_info()
 
     def _seed(self, seed: Any, mask: NDArray[np.bool_]) -> None:
         if seed is None or isinstance(seed, (int, np.integer)):
@@ -219,7 +221,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             np.flatnonzero(self._ended) if self.autoreset_mode == AutoresetMode.NEXT_STEP else np.zeros(0, np.intp)
         )
         self.task.before_step()
-        errors = self.simulation.step(actions, self.task.each_substep if self.task.watches else None)
+        errors = self.simulation.step(actions)
         self.task.after_step()
         if restart.size:
             for i in restart:
@@ -228,20 +230,19 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         terms = self.task.terms()
         success, failure = self.task.success(terms), self.task.failure(terms)
         rewards = self.task.dense_reward(terms) if self._reward == "dense" else success.astype(np.float64)
-        end = np.full(self.num_envs, "", dtype="<U16")
-        end[self.simulation.elapsed_steps() >= self._max_steps] = "time_limit"
-        end[failure] = "failure"
+        end = np.zeros(self.num_envs, dtype=np.intp)
+        end[self.simulation.elapsed_steps() >= self._max_steps] = _TIME_LIMIT
+        end[failure] = _FAILURE
         if self._terminate:
-            end[success] = "success"
-        end[list(errors)] = "simulation_error"
+            end[success] = _SUCCESS
+        end[list(errors)] = _ERROR
         rewards[list(errors)] = 0.0
         if restart.size:
-            end[restart], rewards[restart] = "", 0.0
-        terminated = (end == "success") | (end == "failure")
-        truncated = (end == "time_limit") | (end == "simulation_error")
+            end[restart], rewards[restart] = _GOES_ON, 0.0
+        terminated, truncated = (end == _SUCCESS) | (end == _FAILURE), (end == _TIME_LIMIT) | (end == _ERROR)
         self._ended = terminated | truncated
         observations = self._observe()
-        info = self._info(terms, end, errors)
+        info = self._info(terms, success, _END_NAMES[end], errors)
         if self.autoreset_mode == AutoresetMode.SAME_STEP and self._ended.any():
             observations, info = self._reset_at_once(observations, info)
         return observations, rewards, terminated, truncated, info
@@ -249,7 +250,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
     def _reset_at_once(self, observations: Observations, info: dict[str, Any]) -> tuple[Observations, dict[str, Any]]:
         done = self._ended.copy()
         self._begin(np.flatnonzero(done))
-        fresh = self._info(self.task.terms(), np.full(self.num_envs, "", dtype="<U16"), {})
+        fresh = self._first_info()
         fresh |= {"final_obs": observations, "_final_obs": done, "final_info": info, "_final_info": done}
         return self._observe(), fresh
 
@@ -274,8 +275,13 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             observations = dict(sorted(observations.items()))
         return observations
 
-    def _info(self, terms: Mapping[str, Any], end: NDArray[np.str_], errors: dict[int, str]) -> dict[str, Any]:
-        success = self.task.success(terms)
+    def _first_info(self) -> dict[str, Any]:
+        terms = self.task.terms()
+        return self._info(terms, self.task.success(terms), np.repeat(_END_NAMES[:1], self.num_envs), {})
+
+    def _info(
+        self, terms: Mapping[str, Any], success: NDArray[np.bool_], end: NDArray[np.str_], errors: dict[int, str]
+    ) -> dict[str, Any]:
         info: dict[str, Any] = {
             "success": success,
             "is_success": success.copy(),

@@ -1,7 +1,7 @@
 """What a task is: a scene, how episodes begin, what is measured, and how that is judged."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.assets.robot import Calibration, Robot
+from barkyard.control.controller import Watch
 from barkyard.envs.simulation import Array, Ids, Simulation
 
 
@@ -46,7 +47,6 @@ class Task(abc.ABC):
         memory_size: numbers of `userdata` it needs.
         controller: name of the controller unless the user asks for another.
         refresh: whether it needs derived arrays (poses, sensors) of the very state a step ends in.
-        watches: whether `each_substep` is to be called.
         options_type: what may be chosen.
     """
 
@@ -57,7 +57,6 @@ class Task(abc.ABC):
     memory_size: int = 0
     controller: str = "OSC_POSE"
     refresh: bool = True
-    watches: bool = False
     options_type: ClassVar[type[Options]] = Options
 
     def __init__(self, options: Options | None = None) -> None:
@@ -66,6 +65,11 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def make_scene(self, robot: Robot, calibration: Calibration | None) -> mujoco.MjSpec:
         """A fresh scene with the robot in it."""
+
+    def watched(self, robot: Robot) -> Sequence[Watch]:
+        """Sensors to look at in every physics step; `Simulation.seen` tells what was seen."""
+        del robot
+        return ()
 
     @abc.abstractmethod
     def bind(self, simulation: Simulation) -> None:
@@ -81,9 +85,6 @@ class Task(abc.ABC):
 
     def before_step(self) -> None:  # noqa: B027
         """Change the simulation before the next control period."""
-
-    def each_substep(self, substep: int) -> None:  # noqa: B027
-        """Look at the simulation before physics step `substep` of a control period, if `watches`."""
 
     def after_step(self) -> None:  # noqa: B027
         """Take note of what the control period brought."""

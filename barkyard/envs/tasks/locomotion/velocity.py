@@ -14,7 +14,6 @@ from barkyard.envs.memory import Layout
 from barkyard.envs.randomization import Randomization, Randomizer, as_randomization, torque_limited
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Options, Part, Task
-from barkyard.envs.tasks.locomotion.delay import DelayedTargets
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped
 
 COMMAND_LIMITS = (1.5, 0.8, 1.5)
@@ -60,12 +59,11 @@ class QuadrupedVelocity(Task):
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
-        self.layout = Layout(key=1, command=3, error=2, delayed=12, **self._more_memory())
+        self.layout = Layout(key=1, command=3, error=2, **self._more_memory())
         self.memory_size = self.layout.size
         assert isinstance(self.options, WalkingOptions)
         assert isinstance(self.options.randomization, Randomization)
         self._ranges, self._torque_limit = self.options.randomization, self.options.torque_limit
-        self.watches = self._ranges.delay[1] > 0.0
 
     def _more_memory(self) -> dict[str, int]:
         return {}
@@ -89,7 +87,6 @@ class QuadrupedVelocity(Task):
         self.key = self.layout.view(simulation.memory, "key")[:, 0]
         self.command = self.layout.view(simulation.memory, "command")
         self._error = self.layout.view(simulation.memory, "error")
-        self._targets = DelayedTargets(simulation, self.randomizer, self.layout.view(simulation.memory, "delayed"))
 
     def initialise(self, ids: Ids, generators: list[np.random.Generator]) -> None:
         """Draw the robot's parameters, its pose and the first command."""
@@ -102,7 +99,6 @@ class QuadrupedVelocity(Task):
     def _start(self, ids: Ids) -> None:
         self.command[ids] = self._draw_commands(ids, np.zeros(len(ids)))
         self._error[ids] = 0.0
-        self._targets.begin(ids, self.quadruped.home)
 
     def restore(self, ids: Ids) -> None:
         """Write the drawn parameters into the models."""
@@ -122,10 +118,6 @@ class QuadrupedVelocity(Task):
         if change.size:
             self.command[change] = self._draw_commands(change, steps[change] / hold)
         self.randomizer.push(self.key)
-
-    def each_substep(self, substep: int) -> None:
-        """Apply the delay."""
-        self._targets.each_substep(substep)
 
     def after_step(self) -> None:
         """Add up the tracking errors."""
