@@ -130,9 +130,7 @@ def test_what_is_felt_at_any_physics_step_is_seen() -> None:
 
 def test_sensors_that_are_watched_together_lie_together() -> None:
     control, model = _controller(), make_vec_env("barkyard/AgilityCourse-v0", 1).simulation.model
-    with pytest.raises(
-        InvalidInput, match="must follow one another in the model, got contact_FL_foot, contact_FR"
-    ):
+    with pytest.raises(InvalidInput, match="must follow one another in the model, got contact_FL_foot, contact_FR"):
         control.configure(model, SUBSTEPS, [Watch(("contact_FL_foot", "contact_FR_foot"))])
     with pytest.raises(InvalidInput, match="5 watches are asked for; there is room for 4"):
         control.configure(model, SUBSTEPS, [Watch(("touch_board",))] * 5)

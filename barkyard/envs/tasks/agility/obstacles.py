@@ -25,6 +25,7 @@ from barkyard.envs.task import Options, Part, Task
 from barkyard.envs.tasks.agility import guide, scenery
 from barkyard.envs.tasks.agility.view import GATES_SEEN, VIEW, course_view
 from barkyard.envs.tasks.agility.way import plan
+from barkyard.envs.tasks.locomotion.history import WIDTH, History
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped, scan_part
 from barkyard.envs.tasks.locomotion.velocity import WalkingOptions, command_part
 from barkyard.errors import InvalidInput
@@ -85,9 +86,10 @@ class AgilityTask(Task):
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
-        self.layout = Layout(key=1, before=2, guide=guide.MEMORY, tracker=tracker.STATE_SIZE)
-        self.memory_size = self.layout.size
         assert isinstance(self.options, AgilityOptions)
+        history = WIDTH * self.options.history
+        self.layout = Layout(key=1, before=2, guide=guide.MEMORY, tracker=tracker.STATE_SIZE, history=history)
+        self.memory_size = self.layout.size
         assert isinstance(self.options.randomization, Randomization)
         self._choices, self._ranges = self.options, self.options.randomization
 
@@ -117,6 +119,7 @@ class AgilityTask(Task):
         self._before = self.layout.view(simulation.memory, "before")
         self.tracker = self.layout.view(simulation.memory, "tracker")
         self.guide = guide.Guide(self.quadruped, self.layout.view(simulation.memory, "guide"))
+        self._history = History(self.quadruped, self.layout.view(simulation.memory, "history"))
         count = simulation.num_envs
         self._mocap_pos = simulation.batch.bind("mocap_pos").reshape(count, -1, 3)
         self._poles = [int(model.body_mocapid[model.body(name).id]) for name in scenery.POLES]
@@ -137,6 +140,7 @@ class AgilityTask(Task):
         self.quadruped.stand(ids, generators, np.column_stack([spots[:, :2], height, spots[:, 2]]))
         self._before[ids] = spots[:, :2]
         self.guide.begin(ids)
+        self._history.begin(ids)
         tracker.begin(self.tracker, ids, self._choices.mode, self.present[0])  # type: ignore[arg-type]
 
     def restore(self, ids: Ids) -> None:
@@ -173,7 +177,8 @@ class AgilityTask(Task):
         self._mocap_pos[i, self._poles] = poles
 
     def before_step(self) -> None:
-        """Push."""
+        """Remember what is felt, and push."""
+        self._history.advance()
         self.randomizer.push(self.key)
         self._before[:] = self.quadruped.base_pos[:, :2]
 
@@ -208,7 +213,7 @@ class AgilityTask(Task):
 
         The command is forward and lateral speed and rate of turn in the heading frame [m/s, m/s, rad/s]. Gates and
         board are in the heading frame [m]; the board is x, y of its centre, cosine and sine of its heading and its
-        length. The board, 1 mm thick, does not show in the height scan.
+        length. The board, 1 mm thick, does not show in the height scan. `history`, if it is asked for: see `History`.
         """
         return {
             **self.quadruped.parts(),
@@ -217,6 +222,7 @@ class AgilityTask(Task):
             "board": Part(5, -REACH, REACH),
             "gates_left": Part(1, 0.0, 1.0),
             **scan_part(),
+            **self._history.parts(),
         }
 
     def observe(self) -> Mapping[str, Array]:
@@ -229,6 +235,7 @@ class AgilityTask(Task):
             "board": view[:, VIEW.BOARD : VIEW.LEFT],
             "gates_left": view[:, VIEW.LEFT : VIEW.DISTANCE],
             "terrain": self.quadruped.height_scan(),
+            **self._history.observe(),
         }
 
     def completed(self) -> NDArray[np.bool_]:
