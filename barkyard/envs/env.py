@@ -329,8 +329,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
 
     def run_course(self, slot: int) -> "tuple[Course, tuple[str, ...]] | None":
         """The agility course of the copy in `slot` and the obstacles of it that are there; None in other tasks."""
-        courses, present = getattr(self.task, "courses", None), getattr(self.task, "present", ())
-        return None if courses is None else (courses[slot], present)
+        return self.task.run_course(slot)
 
     def render(self) -> tuple[Image, ...] | None:
         """One picture a copy, with `render_mode="rgb_array"`."""

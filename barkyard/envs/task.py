@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import mujoco
 import numpy as np
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from barkyard.assets.robot import Calibration, Robot
 from barkyard.control.controller import Watch
 from barkyard.envs.simulation import Array, Ids, Simulation
+
+if TYPE_CHECKING:
+    from barkyard.agility.layout import Course
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,11 @@ class Task(abc.ABC):
 
     def trace(self) -> Mapping[str, NDArray[Any]] | None:
         """`(N, ...)` arrays of this moment for a log of the run, such as `base_pos`; None where there is none."""
+        return None
+
+    def run_course(self, slot: int) -> "tuple[Course, tuple[str, ...]] | None":
+        """The agility course of the simulation in `slot` and the obstacles of it that are there; None elsewhere."""
+        del slot
         return None
 
 

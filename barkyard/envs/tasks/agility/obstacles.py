@@ -278,6 +278,10 @@ class AgilityTask(Task):
             **{f"fault_{name}": faults[:, i] for i, name in enumerate(FAULTS)},
         }
 
+    def run_course(self, slot: int) -> tuple[Course, tuple[str, ...]]:
+        """The course and the obstacles of it that are present."""
+        return self.courses[slot], self.present
+
     def trace(self) -> Mapping[str, NDArray[np.generic]]:
         """What `agility.log.Trajectory` holds: pose of the base, contacts of feet, board and poles."""
         robot, contacts = self.quadruped, self.contacts()
