@@ -266,7 +266,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
 
     def _observe(self) -> Observations:
         parts = self.task.observe()
-        flat = np.concatenate([parts[name] for name in self._slices], axis=1).astype(np.float32)
+        flat = np.concatenate([parts[name] for name in self._slices], axis=1, dtype=np.float32, casting="same_kind")
         np.clip(flat, self._low, self._high, out=flat)
         observations: Observations = {name: flat[:, self._slices[name]] for name in self._order}
         if self._cameras:
