@@ -76,7 +76,8 @@ RECIPES: Mapping[str, Sequence[Stage]] = {
         Stage(_practise(WEAVE), _COURSE, _fine(250), {**_PARTS, "difficulty": 0.1}, seed=1),
     ),
     "slope": (
-        Stage(SlopeLesson, _ROUGH, PPOSettings(400, std=0.15, entropy=0.002), {**_SMOOTH, "terrain": "slope"}, start="walk"),
+        Stage(SlopeLesson, _ROUGH, PPOSettings(400, std=0.15, entropy=0.002), {**_SMOOTH, "terrain": "slope"},
+              start="walk"),
         Stage(SlopeLesson, _ROUGH, PPOSettings(250, std=0.12, entropy=0.001, learning_rate=(6e-4, 1e-4), warm_up=6),
               {"terrain": "slope"}, seed=1),
     ),
