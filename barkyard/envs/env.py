@@ -18,6 +18,8 @@ from barkyard.control import make_controller
 from barkyard.envs.rendering import Cameras, Image, camera_id
 from barkyard.envs.simulation import Ids, Simulation
 from barkyard.envs.task import Options, Task
+from barkyard.envs.visual import Variant, as_variant
+from barkyard.envs.visual.painting import paint
 from barkyard.episode import ENDS, Observations
 from barkyard.errors import InvalidInput
 from barkyard.provenance import fingerprint
@@ -58,6 +60,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         cameras: Sequence[str] = (),
         camera_size: tuple[int, int] = (84, 84),
         calibration: Calibration | Mapping[str, Any] | str | None = None,
+        visual: Variant | Mapping[str, Any] | str | None = None,
         render_mode: str | None = None,
         render_camera: str | None = None,
         render_size: tuple[int, int] = (256, 256),
@@ -77,6 +80,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             cameras: cameras whose pictures are observed as `image_<camera>`.
             camera_size: height and width of those pictures.
             calibration: identified parameters of the robot: a `Calibration`, its JSON, or a path to it.
+            visual: how the scene looks: a `Variant`, its JSON, or a name in `visual.VARIANTS`; None is as it is.
             render_mode: None or `rgb_array`.
             render_camera: camera for `render`; None is the task's own.
             render_size: height and width for `render`.
@@ -100,7 +104,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         self.task, self._reward, self._terminate = task, reward, terminate_on_success
         arm, controller = load_robot(robot or task.robot), controller or task.controller
         known = load_calibration(calibration, arm.name)
-        model = compile_scene(type(task), task.options, arm.name, controller, known)
+        self._visual = as_variant(visual)
+        model = compile_scene(type(task), task.options, arm.name, controller, known, self._visual)
         for camera in (*cameras, *([render_camera] if render_camera else ())):
             camera_id(model, camera)
         control = make_controller(controller, arm)
@@ -121,6 +126,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             "cameras": list(self._cameras),
             "camera_size": list(self._camera_size),
             "calibration": known.as_json() if known else None,
+            "visual": self._visual.as_json() if self._visual else None,
             **task.options.as_json(),
         }
         self.fingerprint = fingerprint(
@@ -340,7 +346,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
 
     def _renderer(self, size: tuple[int, int]) -> Cameras:
         if size not in self._renderers:
-            self._renderers[size] = Cameras(self.simulation.batch, *size)
+            photographs = dict(self._visual.photographs) if self._visual else {}
+            self._renderers[size] = Cameras(self.simulation.batch, *size, photographs)
         return self._renderers[size]
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -403,9 +410,14 @@ class RobotEnv(gym.Env[Observations, NDArray[np.float32]]):
 
 @functools.lru_cache(maxsize=16)
 def compile_scene(
-    task: type[Task], options: Options, robot: str, controller: str, calibration: Calibration | None
+    task: type[Task],
+    options: Options,
+    robot: str,
+    controller: str,
+    calibration: Calibration | None,
+    visual: Variant | None = None,
 ) -> mujoco.MjModel:
-    """The compiled scene of a task, with the robot, what its controller needs and room for its memory.
+    """The compiled scene of a task, painted, with the robot, what its controller needs and room for its memory.
 
     Compiling the meshes takes seconds, so models are kept; treat them as constants.
     """
@@ -413,6 +425,8 @@ def compile_scene(
     control = make_controller(controller, arm)
     scene = todo.make_scene(arm, calibration)
     control.prepare(scene)
+    if visual is not None:
+        paint(scene, visual, todo.clear_areas)
     scene.nuserdata = control.memory_size + todo.memory_size
     return scene.compile()
 

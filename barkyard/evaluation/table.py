@@ -1,9 +1,10 @@
 """Results as a table, for the terminal and for Markdown."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf, sqrt
 from statistics import fmean, stdev
+from typing import Any
 
 from barkyard.evaluation.intervals import Interval, clopper_pearson
 from barkyard.evaluation.result import EvalResult
@@ -60,7 +61,12 @@ def choices_text(result: EvalResult, results: Sequence[EvalResult]) -> str:
     """The arguments of its environment that are not the same in all results of it, such as `torque_limit 12.0`."""
     others = [other.env_kwargs for other in results if other.env_id == result.env_id]
     told = [name for name, value in result.env_kwargs.items() if any(other.get(name) != value for other in others)]
-    return ", ".join(f"{name} {json.dumps(result.env_kwargs[name])}" for name in told)
+    return ", ".join(f"{name} {_brief(result.env_kwargs[name])}" for name in told)
+
+
+def _brief(value: Any) -> str:
+    """An object that has a name by that."""
+    return str(value["name"]) if isinstance(value, Mapping) and "name" in value else json.dumps(value)
 
 
 def markdown_table(results: Sequence[EvalResult]) -> str:

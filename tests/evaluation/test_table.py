@@ -80,3 +80,5 @@ def test_choices_are_what_tells_results_of_one_task_apart() -> None:
     elsewhere = make_result(env_id="barkyard/Other-v0", env_kwargs={"mode": "published"})
     results = [weak, strong, elsewhere]
     assert [choices_text(result, results) for result in results] == ["torque_limit 12.0", "torque_limit null", ""]
+    looks = [make_result(env_kwargs={"visual": {"name": name, "light": 0.5}}) for name in ("darker", "dusk")]
+    assert [choices_text(look, looks) for look in looks] == ["visual darker", "visual dusk"]
