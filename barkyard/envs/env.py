@@ -12,8 +12,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from barkyard.assets.robot import Calibration
-from barkyard.assets.robots import load_robot
+from barkyard.assets.calibration import Calibration
+from barkyard.assets.robots import load_robot, robot_fingerprint
 from barkyard.control import make_controller
 from barkyard.envs.rendering import Cameras, Image, camera_id
 from barkyard.envs.simulation import Ids, Simulation
@@ -413,14 +413,18 @@ def compile_scene(
 
 
 def load_calibration(calibration: Calibration | Mapping[str, Any] | str | None, robot: str) -> Calibration | None:
-    """A calibration from itself, its JSON or a path. Raises InvalidInput if it is of another robot."""
+    """A calibration from itself, its JSON or a path. Raises InvalidInput if it is of another model than the robot's."""
     if calibration is None:
         return None
     if not isinstance(calibration, Calibration):
         known = calibration
         calibration = Calibration.load(known) if isinstance(known, str) else Calibration.from_json(known)
-    if calibration.robot != robot:
-        raise InvalidInput(f"the calibration is of robot {calibration.robot!r}, the environment's robot is {robot!r}")
+    own = robot_fingerprint(robot)
+    if calibration.model != own:
+        raise InvalidInput(
+            f"the calibration is of robot {calibration.robot!r}, model {calibration.model}; "
+            f"the environment's robot is {robot!r}, model {own}: calibrate this one"
+        )
     return calibration
 
 

@@ -9,7 +9,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.assets.robot import Calibration, Robot
+from barkyard.assets.calibration import Calibration
+from barkyard.assets.robot import Robot
 from barkyard.envs.simulation import Array, Ids, Simulation
 
 

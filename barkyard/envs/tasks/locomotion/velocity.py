@@ -7,7 +7,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.assets.robot import Calibration, Robot
+from barkyard.assets.calibration import Calibration
+from barkyard.assets.robot import Robot
 from barkyard.assets.scenes.ground import add_walker, open_ground
 from barkyard.envs.draws import between, draw_keys, uniform
 from barkyard.envs.memory import Layout

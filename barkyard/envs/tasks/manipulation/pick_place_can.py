@@ -10,7 +10,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.assets.robot import Calibration, Robot
+from barkyard.assets.calibration import Calibration
+from barkyard.assets.robot import Robot
 from barkyard.assets.scenes import arenas, objects
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Options, Part, Task
