@@ -112,7 +112,7 @@ def _from_npz(path: Path) -> CommandFile:
                 content["q_cmd"],
                 str(content["kind"]),
                 int(content["seed"]),
-            )  # fmt: skip
+            )
         )
 
 
@@ -150,8 +150,8 @@ def design(
     """Commands that begin and end at the home pose and excite every joint at once.
 
     Amplitudes are as large as ranges, speeds and accelerations allow. The commands are then played in simulation on the
-    robot as it is modelled. Amplitudes are made smaller, above all of joints that need too much torque, until no joint does
-    and no parts of the robot come too near to one another.
+    robot as it is modelled. Amplitudes are made smaller, above all of joints that need too much torque, until no joint
+    does and no parts of the robot come too near to one another.
 
     Args:
         robot: name of a registered robot, or a model with one position servo a joint. A model's home is its keyframe

@@ -7,7 +7,7 @@ from mujoco.batch import Batch
 from barkyard.assets.robot import Robot
 from barkyard.assets.surrogate import Surrogate
 from barkyard.envs.draws import uniform
-from barkyard.envs.simulation import Array
+from barkyard.envs.simulation import Array, Ids
 
 _JITTER, _POSITION, _VELOCITY = 1, 2, 3
 _STREAMS = 4
@@ -51,7 +51,7 @@ class HiddenDynamics:
         """Numbers of the state that it needs."""
         return 1 + len(robot.joints)
 
-    def begin(self, ids: np.ndarray, keys: Array) -> None:
+    def begin(self, ids: Ids, keys: Array) -> None:
         """Episodes of `ids` begin, with `(k,)` keys and the motors in the middle of their play."""
         self._keys[ids], self._ahead[ids] = keys, 0.0
 
