@@ -52,7 +52,7 @@ def _cases() -> list[Any]:
 @pytest.mark.parametrize(("env_id", "robot", "controller"), _cases())
 def test_every_environment_takes_a_calibration_and_its_posterior(env_id: str, robot: str, controller: str) -> None:
     known = _calibration(robot)
-    env = make_vec_env(
+    env: Any = make_vec_env(
         env_id, 2, controller=controller, calibration=known, randomization="posterior", autoreset_mode="Disabled"
     )
     nominal = env.simulation.model
@@ -109,7 +109,7 @@ def test_all_of_an_episode_is_one_sample() -> None:
 
 def test_encoders_read_their_bias_and_their_past() -> None:
     known = _calibration("barkour_vb")
-    env = make_vec_env(WALK, 2, calibration=known, randomization="none", autoreset_mode="Disabled")
+    env: Any = make_vec_env(WALK, 2, calibration=known, randomization="none", autoreset_mode="Disabled")
     plain, biased, late = (env.simulation.robot.robot.joints.index(n) for n in ("HR_hip", "HL_hip", "FR_hip"))
     observations, _ = env.reset(seed=0)
     true = env.simulation.robot.joint_pos
@@ -127,7 +127,9 @@ def test_a_late_command_starts_from_rest() -> None:
     """With its history filled, a calibrated delay leaves the robot where it was until the first command comes."""
     parameters = tuple(Parameter(name, "delay", 0.012) for name in load_robot("barkour_vb").actuators)
     late = Calibration("barkour_vb", robot_fingerprint("barkour_vb"), parameters, "real")
-    envs = [make_vec_env(WALK, 1, randomization="none", calibration=c, autoreset_mode="Disabled") for c in (None, late)]
+    envs: list[Any] = [
+        make_vec_env(WALK, 1, randomization="none", calibration=c, autoreset_mode="Disabled") for c in (None, late)
+    ]
     for env in envs:
         env.reset(seed=3)
         env.step(np.zeros(env.action_space.shape, np.float32))
