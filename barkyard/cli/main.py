@@ -14,6 +14,7 @@ from barkyard.cli.inspect import inspect
 from barkyard.cli.replay import replay
 from barkyard.cli.report import report
 from barkyard.cli.score import score
+from barkyard.cli.surrogate import surrogate
 from barkyard.cli.terminal import print_note
 from barkyard.cli.train import train
 from barkyard.errors import BarkyardError, InvalidInput
@@ -28,6 +29,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "inspect": inspect,
     "report": report,
     "score": score,
+    "surrogate": surrogate,
 }
 
 FAILED: Final = 1

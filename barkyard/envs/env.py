@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from barkyard.assets.calibration import Calibration
 from barkyard.assets.robots import load_robot, robot_fingerprint
+from barkyard.assets.surrogate import draw_surrogate
 from barkyard.control import make_controller
+from barkyard.envs.hardware import Hardware, check_posterior, late_readings, memory_size
 from barkyard.envs.rendering import Cameras, Image, camera_id
 from barkyard.envs.simulation import Ids, Simulation
 from barkyard.envs.task import Options, Task
@@ -38,6 +40,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         env_id: registered id.
         env_kwargs: what rebuilds it with `gym.make_vec`; JSON only.
         control_dt: control period [s].
+        source: `surrogate` where hidden dynamics stand in for a real robot, else `sim`.
         task: what is done, bound to `simulation`.
         simulation: the simulations.
         fingerprint: hash of id, arguments and the model's physical parameters.
@@ -56,6 +59,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         cameras: Sequence[str] = (),
         camera_size: tuple[int, int] = (84, 84),
         calibration: Calibration | Mapping[str, Any] | str | None = None,
+        surrogate: int | None = None,
         render_mode: str | None = None,
         render_camera: str | None = None,
         render_size: tuple[int, int] = (256, 256),
@@ -75,6 +79,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             cameras: cameras whose pictures are observed as `image_<camera>`.
             camera_size: height and width of those pictures.
             calibration: identified parameters of the robot: a `Calibration`, its JSON, or a path to it.
+            surrogate: seed of hidden dynamics that stand in for a real robot; see `assets.surrogate`.
             render_mode: None or `rgb_array`.
             render_camera: camera for `render`; None is the task's own.
             render_size: height and width for `render`.
@@ -98,13 +103,22 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         self.task, self._reward, self._terminate = task, reward, terminate_on_success
         arm, controller = load_robot(robot or task.robot), controller or task.controller
         known = load_calibration(calibration, arm.name)
-        model = compile_scene(type(task), task.options, arm.name, controller, known)
+        hidden = None if surrogate is None else draw_surrogate(arm.name, surrogate)
+        if hidden and (known or task.options.posterior):
+            raise InvalidInput("a surrogate stands for the real robot, which no calibration changes; give one of both")
+        if task.options.posterior:
+            check_posterior(known)
+        self.source = "surrogate" if hidden else "sim"
+        more = memory_size(arm, task.options.posterior, hidden)
+        model = compile_scene(type(task), task.options, arm.name, controller, hidden.truth if hidden else known, more)
         for camera in (*cameras, *([render_camera] if render_camera else ())):
             camera_id(model, camera)
         control = make_controller(controller, arm)
         control.configure(model)
-        self.simulation = Simulation(model, arm, control, num_envs, task.control_dt, num_threads, task.refresh)
+        refresh = task.refresh or late_readings(known)
+        self.simulation = Simulation(model, arm, control, num_envs, task.control_dt, num_threads, refresh)
         task.bind(self.simulation)
+        self._hardware = Hardware(self.simulation, known, task.options.posterior, hidden)
         self.control_dt = self.simulation.control_dt
         self._max_steps = round(task.time_limit / self.control_dt)
         self._cameras, self._camera_size = tuple(cameras), (int(camera_size[0]), int(camera_size[1]))
@@ -119,6 +133,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             "cameras": list(self._cameras),
             "camera_size": list(self._camera_size),
             "calibration": known.as_json() if known else None,
+            "surrogate": surrogate,
             **task.options.as_json(),
         }
         self.fingerprint = fingerprint(
@@ -195,8 +210,16 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         generators = [generator for i in ids if (generator := self._generators[i]) is not None]
         self.simulation.begin_reset(ids)
         self.task.initialise(ids, generators)
+        self._hardware.begin(ids, generators)
         self._ended[ids] = False
-        return self.simulation.end_reset(ids)
+        errors = self.simulation.end_reset(ids)
+        self._hardware.settle(ids)
+        return errors
+
+    def _each_substep(self, substep: int) -> None:
+        if self.task.watches:
+            self.task.each_substep(substep)
+        self._hardware.each_substep()
 
     def step(
         self, actions: NDArray[np.float32]
@@ -219,7 +242,9 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             np.flatnonzero(self._ended) if self.autoreset_mode == AutoresetMode.NEXT_STEP else np.zeros(0, np.intp)
         )
         self.task.before_step()
-        errors = self.simulation.step(actions, self.task.each_substep if self.task.watches else None)
+        self._hardware.before_step()
+        watched = self.task.watches or self._hardware.watches
+        errors = self.simulation.step(actions, self._each_substep if watched else None)
         self.task.after_step()
         if restart.size:
             for i in restart:
@@ -264,7 +289,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         return np.clip(actions, -1.0, 1.0)
 
     def _observe(self) -> Observations:
-        parts = self.task.observe()
+        parts = self._hardware.measure(self.task.observe())
         flat = np.concatenate([parts[name] for name in self._slices], axis=1).astype(np.float32)
         np.clip(flat, self._low, self._high, out=flat)
         observations: Observations = {name: flat[:, self._slices[name]] for name in self._order}
@@ -308,6 +333,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             return self._observe()
         batch.state[ids] = states[ids]
         self.task.restore(ids)
+        self._hardware.restore(ids)
         self.simulation.forward(ids)
         batch.state[ids] = states[ids]
         self._ended[ids] = False
@@ -359,6 +385,7 @@ class RobotEnv(gym.Env[Observations, NDArray[np.float32]]):
         self.render_mode = self.batch.render_mode
         self.metadata = {**self.metadata, "render_fps": self.batch.metadata["render_fps"]}
         self.env_id, self.env_kwargs, self.control_dt = self.batch.env_id, self.batch.env_kwargs, self.batch.control_dt
+        self.source = self.batch.source
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -398,9 +425,9 @@ class RobotEnv(gym.Env[Observations, NDArray[np.float32]]):
 
 @functools.lru_cache(maxsize=16)
 def compile_scene(
-    task: type[Task], options: Options, robot: str, controller: str, calibration: Calibration | None
+    task: type[Task], options: Options, robot: str, controller: str, calibration: Calibration | None, memory: int = 0
 ) -> mujoco.MjModel:
-    """The compiled scene of a task, with the robot, what its controller needs and room for its memory.
+    """The compiled scene of a task, with the robot, what its controller needs, and room for memory, `memory` more.
 
     Compiling the meshes takes seconds, so models are kept; treat them as constants.
     """
@@ -408,7 +435,7 @@ def compile_scene(
     control = make_controller(controller, arm)
     scene = todo.make_scene(arm, calibration)
     control.prepare(scene)
-    scene.nuserdata = control.memory_size + todo.memory_size
+    scene.nuserdata = control.memory_size + todo.memory_size + memory
     return scene.compile()
 
 

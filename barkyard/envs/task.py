@@ -27,6 +27,11 @@ class Part:
 class Options:
     """What a user may choose about a task, on top of what every environment offers. Hashable; JSON values only."""
 
+    @property
+    def posterior(self) -> bool:
+        """Whether every episode draws the robot's parameters from its calibration's samples."""
+        return False
+
     def as_json(self) -> dict[str, Any]:
         """The values by name; tuples become lists."""
         return {name: _json(value) for name, value in asdict(self).items()}

@@ -36,7 +36,7 @@ class WalkingOptions(Options):
     """Choices of walking tasks.
 
     Attributes:
-        randomization: `default`, `none`, or an object of ranges; see `envs.randomization.Randomization`.
+        randomization: `default`, `none`, `posterior`, or an object of ranges; see `envs.randomization.Randomization`.
         torque_limit: of every actuator [N m]; None is the robot's own.
     """
 
@@ -45,6 +45,11 @@ class WalkingOptions(Options):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "randomization", as_randomization(self.randomization))
+
+    @property
+    def posterior(self) -> bool:
+        """Whether every episode draws the robot's parameters from its calibration's samples."""
+        return isinstance(self.randomization, Randomization) and self.randomization.posterior
 
 
 class QuadrupedVelocity(Task):

@@ -15,7 +15,7 @@ from barkyard.assets.robot import Robot
 from barkyard.assets.scenes import arenas, objects
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Options, Part, Task
-from barkyard.envs.tasks.manipulation.grasping import Grasping, add_pad_sensors
+from barkyard.envs.tasks.manipulation.grasping import Grasping, GraspingOptions, add_pad_sensors
 from barkyard.rotation import quat_about_z
 
 WALL_MARGIN = 0.05
@@ -38,6 +38,7 @@ class PickPlaceCan(Task):
     control_dt = 0.05
     time_limit = 20.0
     camera = "agentview"
+    options_type = GraspingOptions
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
