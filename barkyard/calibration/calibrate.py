@@ -12,7 +12,7 @@ from barkyard.calibration import sufficiency
 from barkyard.calibration.fit import FitConfig, fit, rmse_by_joint
 from barkyard.calibration.identifiability import Identifiability, judge
 from barkyard.calibration.logs import RobotLog
-from barkyard.calibration.plant import Plant, PlantModel, default_values
+from barkyard.calibration.plant import Plant, PlantModel
 from barkyard.calibration.problem import Linearization, Problem
 from barkyard.calibration.uncertainty import Uncertainty, estimate_uncertainty
 from barkyard.calibration.unknowns import Unknown, spread, targets
@@ -244,7 +244,7 @@ def _remarks(
         )
         found.append(f"recordings disagree on {unknown.name}: {values}")
     if known.disagreeing and len(logs) > 2:
-        found.append(f"because recordings disagree, all intervals count {len(logs)} recordings, not {known.blocks} blocks")
+        found.append(f"so all intervals count {len(logs)} recordings instead of {known.blocks} blocks")
     ratios = [scale.joint for scale in verdict.scales if not scale.determined]
     if ratios:
         found.append(f"no torque scale: only ratios of torques are determined at {', '.join(ratios)}")

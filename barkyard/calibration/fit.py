@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 Report = Callable[[str, float], None]
 """Told what is being done, and the cost."""
 
-_DAMPING: Final = np.array([0.03, 0.3, 3.0, 30.0, 3000.0])
+_DAMPING: Final = np.array([0.1, 3.0, 300.0])
 """Factors of the last Levenberg-Marquardt damping that are tried side by side."""
 _LONGEST_STEP: Final = 0.15
 """A place moves no further in one step. A choice."""
@@ -41,10 +41,10 @@ class FitConfig:
 
     loss_scale: float = 0.02
     starts: int = 64
-    polished: int = 3
+    polished: int = 2
     window: float = 4.0
     windows: int = 3
-    iterations: int = 20
+    iterations: int = 15
     tolerance: float = 1e-4
     seed: int = 0
 

@@ -77,8 +77,8 @@ def _read_csv(path: Path) -> dict[str, Any]:
     for row, cells in enumerate(rows, start=1):
         if len(cells) != len(header):
             raise InvalidInput(
-                f"row {row} ends after column {header[min(len(cells), len(header)) - 1]}: it has {len(cells)} cells and "
-                f"the header {len(header)} columns; is the file cut short?"
+                f"row {row} ends after column {header[min(len(cells), len(header)) - 1]}: {len(cells)} cells, and "
+                f"the header has {len(header)}; is the file cut short?"
             )
     joints = [name.removesuffix(".cmd") for name in header if name.endswith(".cmd")]
     unmeasured = [joint for joint in joints if f"{joint}.meas" not in header]

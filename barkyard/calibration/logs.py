@@ -122,6 +122,21 @@ class RobotLog:
             )
         return replace(self, joints=renamed)
 
+    def without(self, joints: Sequence[str]) -> Self:
+        """Without the columns `joints`. Raises InvalidInput if there is none of that name, or none is left."""
+        foreign = [joint for joint in joints if joint not in self.joints]
+        kept = [place for place, joint in enumerate(self.joints) if joint not in joints]
+        if foreign or not kept:
+            raise InvalidInput(
+                f"{self.name}: cannot skip {', '.join(foreign or joints)}; its columns are {', '.join(self.joints)}"
+            )
+        return replace(
+            self,
+            joints=tuple(self.joints[place] for place in kept),
+            command=self.command[:, kept],
+            position=self.position[:, kept],
+        )
+
     def rescaled(self, joint: str, low: float, high: float) -> Self:
         """The column `joint`, recorded from 0 to 1, over `low` to `high` [rad]."""
         place = self.joints.index(joint)

@@ -224,7 +224,9 @@ def mean_commands(log: RobotLog, edges: Array) -> Array:
     """
     start, stop = min(edges[0], log.command_time[0]) - 1.0, max(edges[-1], log.command_time[-1]) + 1.0
     times = np.concatenate([[start], log.command_time[1:], [stop]])
-    area = np.concatenate([np.zeros((1, log.command.shape[1])), np.cumsum(np.diff(times)[:, None] * log.command, axis=0)])
+    area = np.concatenate(
+        [np.zeros((1, log.command.shape[1])), np.cumsum(np.diff(times)[:, None] * log.command, axis=0)]
+    )
     at = np.stack([np.interp(edges, times, column) for column in area.T], axis=1)
     result: Array = np.diff(at, axis=0) / np.diff(edges)[:, None]
     return result

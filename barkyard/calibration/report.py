@@ -40,9 +40,7 @@ def parameter_rows(outcome: Outcome) -> list[tuple[str, ...]]:
 def error_rows(outcome: Outcome, errors: tuple[TrackingError, ...]) -> list[tuple[str, ...]]:
     """A line for each joint and one for all: fitted, shipped and command [mrad], over all recordings alike."""
     columns = [together([getattr(error, name) for error in errors]) for name in ("fitted", "shipped", "command")]
-    rows = [
-        (joint, *(f"{1e3 * column[j]:.2f}" for column in columns)) for j, joint in enumerate(outcome.joints)
-    ]
+    rows = [(joint, *(f"{1e3 * column[j]:.2f}" for column in columns)) for j, joint in enumerate(outcome.joints)]
     return [*rows, ("all joints", *(f"{1e3 * math.sqrt(float(np.mean(column**2))):.2f}" for column in columns))]
 
 

@@ -65,9 +65,14 @@ def _of_one(log: RobotLog, column: int) -> tuple[float, float, float, int, float
     bandwidth = float(np.searchsorted(below, POWER)) / log.duration if power.sum() > 0.0 else 0.0
     width = max(2, round(0.06 / period))
     speed = float(np.max(np.abs(position[width:] - position[:-width]))) / (width * period)
-    return bandwidth, speed, _lag(command, position) * period, _reversals(position), float(
-        np.max(np.abs(command - position))
-    ), float(np.ptp(position))
+    return (
+        bandwidth,
+        speed,
+        _lag(command, position) * period,
+        _reversals(position),
+        float(np.max(np.abs(command - position))),
+        float(np.ptp(position)),
+    )
 
 
 def _lag(command: Array, position: Array) -> int:
@@ -82,7 +87,7 @@ def _reversals(position: Array) -> int:
     """Turns after which the joint moved on by `MOVING`."""
     count, turned, direction = 0, position[0], 0
     for value in position:
-        if direction >= 0 and value > turned or direction <= 0 and value < turned:
+        if (direction >= 0 and value > turned) or (direction <= 0 and value < turned):
             if direction == 0 and abs(value - position[0]) > MOVING:
                 direction = 1 if value > position[0] else -1
             if direction != 0:

@@ -19,10 +19,10 @@ DEFAULT_QUANTITIES: Final = (
     "damping",
     "armature",
     "frictionloss",
-    "torque_limit",
     "delay",
     "encoder_bias",
 )
+"""What free motion shows of a servo. A torque limit shows only where the servo saturates, so it has to be asked for."""
 PER_GAIN: Final[Mapping[str, tuple[float, float]]] = {
     "damping": (1e-3, 1.0),  # lag behind a moving command [s]
     "velocity_gain": (1e-3, 1.0),
@@ -155,6 +155,8 @@ def _unknown(model: PlantModel, joint: str, quantity: str, timestep: float) -> U
         low, high = own / _GAIN_RANGE, own * _GAIN_RANGE
     elif quantity in PER_GAIN:
         low, high = (gain * factor for factor in PER_GAIN[quantity])
+        if 0.0 < own < math.inf:
+            low, high = min(low, own / 2.0), max(high, own * 2.0)
     else:
         low, high = _RANGES[quantity]
     if quantity in ("delay", "measurement_delay"):
