@@ -6,6 +6,7 @@ from typing import Final
 
 import tyro
 
+from barkyard.cli.calibrate import calibrate
 from barkyard.cli.collect import collect
 from barkyard.cli.doctor import doctor
 from barkyard.cli.envs import envs
@@ -29,6 +30,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "inspect": inspect,
     "report": report,
     "score": score,
+    "calibrate": calibrate,
     "surrogate": surrogate,
 }
 
