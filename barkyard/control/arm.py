@@ -1,6 +1,6 @@
 """Controllers of arms with torque motors: operational space and joint position, with a gripper."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.assets.robot import PREFIX, Robot
-from barkyard.control.controller import ToolController
+from barkyard.control.configuration import reserve_configuration, write_configuration
+from barkyard.control.controller import ToolController, Watch
 from barkyard.control.kernels import CONFIG, JOINT_POSITION, MAGIC, MAX_DOF, MAX_GRIPPER, MEMORY, OSC_POSE
 from barkyard.errors import InvalidInput
 
-_NUMERIC = "barkyard_controller"
 _IK_DAMPING = 0.05
 
 
@@ -60,8 +60,6 @@ class ArmController(ToolController):
     Torques are computed at the physics rate by `kernels.control`. Final.
     """
 
-    compiled = True
-
     def __init__(self, robot: Robot, gains: ArmGains) -> None:
         """Raises InvalidInput if the robot has no tool point, base frame or gripper, or too many joints."""
         if robot.tcp is None or robot.base is None or robot.gripper is None:
@@ -75,14 +73,13 @@ class ArmController(ToolController):
         self.memory_size = MEMORY.SIZE
 
     def prepare(self, spec: mujoco.MjSpec) -> None:
-        """Reserve the model's first custom numeric for the configuration."""
-        spec.add_numeric(name=_NUMERIC, size=CONFIG.SIZE, data=[0.0] * CONFIG.SIZE)
+        """Reserve room for the configuration."""
+        reserve_configuration(spec)
 
-    def configure(self, model: mujoco.MjModel) -> None:
+    def configure(self, model: mujoco.MjModel, substeps: int, watched: Sequence[Watch] = ()) -> None:
         """Fill the configuration from the model's ids. Raises InvalidInput if a joint cannot be controlled."""
-        numeric = model.numeric(_NUMERIC)
-        if int(model.numeric_adr[numeric.id]) != 0:
-            raise InvalidInput(f"{_NUMERIC} must be the model's first custom numeric; add others after it")
+        if watched:
+            raise InvalidInput(f"the controllers of arms watch no sensors, got {len(watched)} watches")
         config = np.zeros(CONFIG.SIZE)
         config[CONFIG.MAGIC] = MAGIC
         config[CONFIG.KIND] = self.gains.kind
@@ -113,7 +110,7 @@ class ArmController(ToolController):
         for i, actuator in enumerate(self.gripper.actuators):
             config[CONFIG.GRIPPER_ACTUATOR + i] = model.actuator(PREFIX + actuator).id
             config[CONFIG.GRIPPER_SIGN + i] = self.gripper.closing[i]
-        model.numeric_data[: CONFIG.SIZE] = config
+        write_configuration(model, config)
 
     def reset(
         self,
@@ -127,9 +124,8 @@ class ArmController(ToolController):
         memory[ids] = 0.0
         memory[ids, MEMORY.REST : MEMORY.REST + joint_pos.shape[1]] = joint_pos
 
-    def command(self, memory: NDArray[np.float64], ctrl: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
+    def command(self, memory: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
         """Hand over the actions; the goal is set from the pose at the first substep."""
-        del ctrl
         memory[:, MEMORY.NEW_ACTION] = 1.0
         memory[:, MEMORY.ACTION : MEMORY.ACTION + self.action_dim] = actions
 

@@ -1,15 +1,29 @@
 """What a controller is: from normalised actions to actuator commands, for a whole batch."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 
+@dataclass(frozen=True)
+class Watch:
+    """Sensors that are looked at after every physics step.
+
+    Attributes:
+        sensors: names of sensors that follow one another in the model.
+        absent: whether it is met when all of their values are zero; else when any is positive.
+    """
+
+    sensors: tuple[str, ...]
+    absent: bool = False
+
+
 class Controller(abc.ABC):
-    """Turns actions in [-1, 1] into actuator commands.
+    """Turns actions in [-1, 1] into actuator commands, at the physics rate, in the callback of `native`.
 
     A controller keeps everything that changes in `memory`, the part of MuJoCo's `userdata` that belongs to it, so it is
     part of the simulation state.
@@ -17,21 +31,27 @@ class Controller(abc.ABC):
     Attributes:
         action_dim: length of an action.
         memory_size: numbers of `userdata` it needs.
-        compiled: whether it computes controls at the physics rate, in the callback of `native`; else it writes them
-            once a control period.
     """
 
     action_dim: int
     memory_size: int
-    compiled: bool = False
 
     @abc.abstractmethod
     def prepare(self, spec: mujoco.MjSpec) -> None:
         """Add what the controller needs to the scene, before it is compiled."""
 
     @abc.abstractmethod
-    def configure(self, model: mujoco.MjModel) -> None:
-        """Write the controller's constants into the compiled model."""
+    def configure(self, model: mujoco.MjModel, substeps: int, watched: Sequence[Watch] = ()) -> None:
+        """Write the controller's constants into the compiled model.
+
+        Args:
+            model: the scene.
+            substeps: physics steps in a control period.
+            watched: sensors to look at in every one of them.
+
+        Raises:
+            InvalidInput: the controller cannot drive this model, or cannot watch.
+        """
 
     @abc.abstractmethod
     def reset(
@@ -51,7 +71,7 @@ class Controller(abc.ABC):
         """
 
     @abc.abstractmethod
-    def command(self, memory: NDArray[np.float64], ctrl: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
+    def command(self, memory: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
         """Hand over one action per simulation, `(N, action_dim)`, for the coming control period."""
 
 

@@ -21,6 +21,7 @@ MAX_GRIPPER = 2
 
 OSC_POSE = 1
 JOINT_POSITION = 2
+JOINT_TARGET = 3
 
 
 class ConfigLayout(NamedTuple):

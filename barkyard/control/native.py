@@ -24,13 +24,17 @@ from numba import carray, cfunc, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from barkyard.control.kernels import CONFIG, MAGIC, MEMORY, control
+from barkyard.control.kernels import CONFIG, JOINT_TARGET, MAGIC, MEMORY, control
+from barkyard.control.target_kernel import hold_targets
 
 _CHUNK_WORDS = 32
 _MAX_STRUCT_WORDS = 1 << 16
 _UNBOUNDED = 1 << 20
 _MODEL_FIELDS = ("numeric_data", "actuator_ctrlrange", "M_rownnz", "M_rowadr", "M_colind")
-_DATA_FIELDS = ("qpos", "qvel", "ctrl", "userdata", "xanchor", "xaxis", "site_xpos", "site_xmat", "qfrc_bias", "M")
+_DATA_FIELDS = (
+    *("qpos", "qvel", "ctrl", "userdata", "sensordata"),
+    *("xanchor", "xaxis", "site_xpos", "site_xmat", "qfrc_bias", "M"),
+)
 
 _lock = threading.Lock()
 _users = 0
@@ -88,7 +92,7 @@ def _probe(extra: str, nuserdata: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
     model = mujoco.MjModel.from_xml_string(
         f"<mujoco><size nuserdata='{nuserdata}'/><custom><numeric name='n' data='1 2'/></custom><worldbody><body>"
         f"{extra}<joint name='j'/><geom size='.1'/><site name='s'/></body></worldbody>"
-        "<actuator><motor joint='j' ctrlrange='-1 1'/></actuator></mujoco>"
+        "<actuator><motor joint='j' ctrlrange='-1 1'/></actuator><sensor><jointpos joint='j'/></sensor></mujoco>"
     )
     return model, mujoco.MjData(model)
 
@@ -151,15 +155,27 @@ def _compile_callback() -> Any:
     m_nnz, m_adr, m_col, m_nuserdata = (offsets[k] for k in ("M_rownnz", "M_rowadr", "M_colind", "nuserdata"))
     d_qpos, d_qvel, d_ctrl, d_memory = (offsets[k] for k in ("qpos", "qvel", "ctrl", "userdata"))
     d_anchor, d_axis, d_spos, d_smat = (offsets[k] for k in ("xanchor", "xaxis", "site_xpos", "site_xmat"))
-    d_bias, d_mass = offsets["qfrc_bias"], offsets["M"]
+    d_bias, d_mass, d_sensors = offsets["qfrc_bias"], offsets["M"], offsets["sensordata"]
     memory_size, config_size, magic, unbounded = MEMORY.SIZE, CONFIG.SIZE, MAGIC, _UNBOUNDED
+    kind, joint_target = CONFIG.KIND, JOINT_TARGET
     previous_address = _previous.ctypes.data
     words = types.CPointer(types.uintp)
 
     @cfunc(types.void(words, words), error_model="numpy")
     def callback(model: Any, data: Any) -> None:
         config = carray(_as_doubles(model[m_numeric]), config_size)
-        if np.int64(model[m_nuserdata]) >= memory_size and config[0] == magic:
+        if np.int64(model[m_nuserdata]) < memory_size or config[0] != magic:
+            previous = carray(_as_words(previous_address), 1)[0]
+            if previous != 0:
+                _call(previous, model, data)  # type: ignore[call-arg]
+        elif config[kind] == joint_target:
+            hold_targets(
+                config,
+                carray(_as_doubles(data[d_memory]), unbounded),
+                carray(_as_doubles(data[d_sensors]), unbounded),
+                carray(_as_doubles(data[d_ctrl]), unbounded),
+            )
+        else:
             control(
                 config,
                 carray(_as_doubles(data[d_memory]), memory_size),
@@ -177,9 +193,5 @@ def _compile_callback() -> Any:
                 carray(_as_doubles(model[m_limits]), unbounded),
                 carray(_as_doubles(data[d_ctrl]), unbounded),
             )
-        else:
-            previous = carray(_as_words(previous_address), 1)[0]
-            if previous != 0:
-                _call(previous, model, data)  # type: ignore[call-arg]
 
     return callback

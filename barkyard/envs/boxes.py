@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from barkyard.envs.height import ground_height
+from barkyard.envs.height import ground_height, height_scan
+from barkyard.envs.robot_view import span
 from barkyard.envs.simulation import Array, Ids, Simulation
 
 
@@ -21,16 +22,15 @@ class MovableBoxes:
         bodies = [model.body(name) for name in names]
         self._geoms = np.array([model.geom(name).id for name in names], np.intp)
         self._trees = np.array([int(model.body_bvhadr[body.id]) for body in bodies], np.intp)
-        self._mocap = np.array([int(model.body_mocapid[body.id]) for body in bodies], np.intp)
-        self._pos = batch.bind("mocap_pos").reshape(count, -1, 3)
-        self._quat = batch.bind("mocap_quat").reshape(count, -1, 4)
+        mocap = span(np.array([int(model.body_mocapid[body.id]) for body in bodies], np.int32)) if bodies else slice(0)
+        self._pos = batch.bind("mocap_pos").reshape(count, -1, 3)[:, mocap]
+        self._quat = batch.bind("mocap_quat").reshape(count, -1, 4)[:, mocap]
         self._batch, self._fields = batch, dict[str, Array]()
         self.half_size: Array = np.repeat(model.geom_size[self._geoms][None], count, axis=0)
 
     def place(self, ids: Ids, pos: Array, quat: Array) -> None:
         """Put the boxes of `ids` at `(k, K, 3)` [m] with orientations `(k, K, 4)`."""
-        at = np.ix_(ids, self._mocap)
-        self._pos[at], self._quat[at] = pos, quat
+        self._pos[ids], self._quat[ids] = pos, quat
 
     def resize(self, ids: Ids, half_size: Array) -> None:
         """Give the boxes of `ids` half sizes `(k, K, 3)` [m]. They belong to the model, not to the state."""
@@ -46,7 +46,8 @@ class MovableBoxes:
 
     def ground(self, points: Array) -> Array:
         """`(N, P)` height of the floor or of the highest box under points `(N, P, 2)` of the world [m]."""
-        if not len(self._mocap):
-            return np.zeros(points.shape[:2])
-        pos, quat = self._pos[:, self._mocap], self._quat[:, self._mocap]
-        return np.asarray(ground_height(np.ascontiguousarray(points), pos, quat, self.half_size))
+        return np.asarray(ground_height(points, self._pos, self._quat, self.half_size))
+
+    def scan(self, grid: Array, origin: Array, heading: Array) -> Array:
+        """`(N, P)` `ground` under a grid (P, 2) [m] at `origin` (N, >= 2) [m], turned by `heading` (N,) [rad]."""
+        return np.asarray(height_scan(grid, origin, heading, self._pos, self._quat, self.half_size))

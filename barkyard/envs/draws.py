@@ -5,6 +5,7 @@ time, so stored states replay exactly. The mixing is SplitMix64 (Steele, Lea, Fl
 """
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -14,7 +15,8 @@ KEYS = 2**52
 _GAMMA, _MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+@njit(cache=True)
+def _mix(value: np.uint64) -> np.uint64:
     value = (value ^ (value >> np.uint64(30))) * _MIX_1
     value = (value ^ (value >> np.uint64(27))) * _MIX_2
     return value ^ (value >> np.uint64(31))
@@ -33,10 +35,18 @@ def uniform(keys: Array, counter: Array | int, size: int) -> Array:
         counter: which draw of each key, an integer or `(n,)` integers; different uses of one key take different ones.
         size: how many numbers.
     """
-    with np.errstate(over="ignore"):
-        stream = _mix(np.asarray(keys).astype(np.uint64) + _GAMMA) + np.asarray(counter).astype(np.uint64) * _MIX_2
-        words = _mix(_mix(stream)[:, None] + _GAMMA * np.arange(1, size + 1, dtype=np.uint64))
-    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    numbers = np.broadcast_to(np.asarray(counter).astype(np.uint64), keys.shape)
+    return np.asarray(_uniform(keys.astype(np.uint64), numbers, size))
+
+
+@njit(cache=True)
+def _uniform(keys: NDArray[np.uint64], counter: NDArray[np.uint64], size: int) -> Array:
+    out = np.empty((len(keys), size))
+    for n in range(len(keys)):
+        stream = _mix(_mix(keys[n] + _GAMMA) + counter[n] * _MIX_2)
+        for i in range(size):
+            out[n, i] = np.float64(_mix(stream + _GAMMA * np.uint64(i + 1)) >> np.uint64(11)) * 2.0**-53
+    return out
 
 
 def between(unit: Array, low: float | Array, high: float | Array) -> Array:

@@ -20,7 +20,7 @@ from barkyard.envs.hardware import Hardware, check_posterior, late_readings, mem
 from barkyard.envs.rendering import Cameras, Image, camera_id
 from barkyard.envs.simulation import Ids, Simulation
 from barkyard.envs.task import Options, Task
-from barkyard.episode import Observations
+from barkyard.episode import ENDS, Observations
 from barkyard.errors import InvalidInput
 from barkyard.provenance import fingerprint
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from barkyard.agility.layout import Course
 
 REWARDS = ("dense", "sparse")
+_END_NAMES = np.array(["", *ENDS])
+_GOES_ON, _SUCCESS, _FAILURE, _TIME_LIMIT, _ERROR = range(5)
 _FINGERPRINTED = ("body_mass", "body_inertia", "geom_size", "dof_damping", "dof_armature", "dof_frictionloss")
 
 
@@ -114,9 +116,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         for camera in (*cameras, *([render_camera] if render_camera else ())):
             camera_id(model, camera)
         control = make_controller(controller, arm)
-        control.configure(model)
-        refresh = task.refresh or late_readings(known)
-        self.simulation = Simulation(model, arm, control, num_envs, task.control_dt, num_threads, refresh)
+        refresh, watched = task.refresh or late_readings(known), task.watched(arm)
+        self.simulation = Simulation(model, arm, control, num_envs, task.control_dt, num_threads, refresh, watched)
         task.bind(self.simulation)
         self._hardware = Hardware(self.simulation, known, task.options.posterior, hidden)
         self.control_dt = self.simulation.control_dt
@@ -189,7 +190,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         if errors:
             i, message = next(iter(errors.items()))
             raise RuntimeError(f"{self.env_id}: the initial state of copy {i} cannot be simulated: {message}")
-        return self._observe(), self._info(self.task.terms(), np.full(self.num_envs, "", dtype="<U16"), {})
+        return self._observe(), self._first_info()
 
     def _seed(self, seed: Any, mask: NDArray[np.bool_]) -> None:
         if seed is None or isinstance(seed, (int, np.integer)):
@@ -216,11 +217,6 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         self._hardware.settle(ids)
         return errors
 
-    def _each_substep(self, substep: int) -> None:
-        if self.task.watches:
-            self.task.each_substep(substep)
-        self._hardware.each_substep()
-
     def step(
         self, actions: NDArray[np.float32]
     ) -> tuple[Observations, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
@@ -243,8 +239,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         )
         self.task.before_step()
         self._hardware.before_step()
-        watched = self.task.watches or self._hardware.watches
-        errors = self.simulation.step(actions, self._each_substep if watched else None)
+        errors = self.simulation.step(actions, self._hardware.each_substep)
         self.task.after_step()
         if restart.size:
             for i in restart:
@@ -253,20 +248,19 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         terms = self.task.terms()
         success, failure = self.task.success(terms), self.task.failure(terms)
         rewards = self.task.dense_reward(terms) if self._reward == "dense" else success.astype(np.float64)
-        end = np.full(self.num_envs, "", dtype="<U16")
-        end[self.simulation.elapsed_steps() >= self._max_steps] = "time_limit"
-        end[failure] = "failure"
+        end = np.zeros(self.num_envs, dtype=np.intp)
+        end[self.simulation.elapsed_steps() >= self._max_steps] = _TIME_LIMIT
+        end[failure] = _FAILURE
         if self._terminate:
-            end[success] = "success"
-        end[list(errors)] = "simulation_error"
+            end[success] = _SUCCESS
+        end[list(errors)] = _ERROR
         rewards[list(errors)] = 0.0
         if restart.size:
-            end[restart], rewards[restart] = "", 0.0
-        terminated = (end == "success") | (end == "failure")
-        truncated = (end == "time_limit") | (end == "simulation_error")
+            end[restart], rewards[restart] = _GOES_ON, 0.0
+        terminated, truncated = (end == _SUCCESS) | (end == _FAILURE), (end == _TIME_LIMIT) | (end == _ERROR)
         self._ended = terminated | truncated
         observations = self._observe()
-        info = self._info(terms, end, errors)
+        info = self._info(terms, success, _END_NAMES[end], errors)
         if self.autoreset_mode == AutoresetMode.SAME_STEP and self._ended.any():
             observations, info = self._reset_at_once(observations, info)
         return observations, rewards, terminated, truncated, info
@@ -274,7 +268,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
     def _reset_at_once(self, observations: Observations, info: dict[str, Any]) -> tuple[Observations, dict[str, Any]]:
         done = self._ended.copy()
         self._begin(np.flatnonzero(done))
-        fresh = self._info(self.task.terms(), np.full(self.num_envs, "", dtype="<U16"), {})
+        fresh = self._first_info()
         fresh |= {"final_obs": observations, "_final_obs": done, "final_info": info, "_final_info": done}
         return self._observe(), fresh
 
@@ -299,8 +293,13 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             observations = dict(sorted(observations.items()))
         return observations
 
-    def _info(self, terms: Mapping[str, Any], end: NDArray[np.str_], errors: dict[int, str]) -> dict[str, Any]:
-        success = self.task.success(terms)
+    def _first_info(self) -> dict[str, Any]:
+        terms = self.task.terms()
+        return self._info(terms, self.task.success(terms), np.repeat(_END_NAMES[:1], self.num_envs), {})
+
+    def _info(
+        self, terms: Mapping[str, Any], success: NDArray[np.bool_], end: NDArray[np.str_], errors: dict[int, str]
+    ) -> dict[str, Any]:
         info: dict[str, Any] = {
             "success": success,
             "is_success": success.copy(),
@@ -349,8 +348,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
 
     def run_course(self, slot: int) -> "tuple[Course, tuple[str, ...]] | None":
         """The agility course of the copy in `slot` and the obstacles of it that are there; None in other tasks."""
-        courses, present = getattr(self.task, "courses", None), getattr(self.task, "present", ())
-        return None if courses is None else (courses[slot], present)
+        return self.task.run_course(slot)
 
     def render(self) -> tuple[Image, ...] | None:
         """One picture a copy, with `render_mode="rgb_array"`."""

@@ -1,6 +1,6 @@
 """What sets an episode's robot apart from its model: drawn parameters, late commands and readings, hidden dynamics."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import mujoco
 import numpy as np
@@ -40,7 +40,7 @@ class Hardware:
     keeps.
 
     Attributes:
-        watches: whether `each_substep` is to be called.
+        each_substep: to be called before every physics step, or None.
     """
 
     def __init__(
@@ -52,10 +52,11 @@ class Hardware:
         if posterior and calibration is not None:
             self._posterior = _Posterior(simulation, calibration)
         self._hidden: HiddenDynamics | None = None
+        self.each_substep: Callable[[], None] | None = None
         if surrogate is not None:
             self._hidden = HiddenDynamics(simulation.model, simulation.batch, robot, PREFIX, surrogate)
             self._hidden.bind(memory)
-        self.watches = self._hidden is not None
+            self.each_substep = self._hidden.act
         self._bias = _encoder_bias(simulation, calibration)
         self._histories = _Histories(simulation)
 
@@ -81,11 +82,6 @@ class Hardware:
         """A command arrives."""
         if self._hidden is not None:
             self._hidden.receive()
-
-    def each_substep(self) -> None:
-        """Act on the coming physics step."""
-        if self._hidden is not None:
-            self._hidden.act()
 
     def measure(self, parts: Mapping[str, Array]) -> Mapping[str, Array]:
         """The parts of an observation, with joint positions and velocities as the robot measures them."""

@@ -22,42 +22,76 @@ def ground_height(points: Array, pos: Array, quat: Array, half_size: Array) -> A
     Returns:
         `(N, P)` heights [m].
     """
-    count, width = points.shape[0], points.shape[1]
-    height = np.zeros((count, width))
-    matrix = np.empty((3, 3))
-    for n in range(count):
-        centre_x, centre_y, reach = 0.0, 0.0, 0.0
-        for p in range(width):
-            centre_x += points[n, p, 0] / width
-            centre_y += points[n, p, 1] / width
-        for p in range(width):
-            reach = max(reach, abs(points[n, p, 0] - centre_x) + abs(points[n, p, 1] - centre_y))
-        for k in range(pos.shape[1]):
-            sx, sy, sz = half_size[n, k]
-            radius = math.sqrt(sx * sx + sy * sy + sz * sz)
-            if (
-                pos[n, k, 2] + radius <= 0.0
-                or math.hypot(pos[n, k, 0] - centre_x, pos[n, k, 1] - centre_y) > radius + reach
-            ):
-                continue
-            w, x, y, z = quat[n, k]
-            matrix[0, 0], matrix[0, 1], matrix[0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)
-            matrix[1, 0], matrix[1, 1], matrix[1, 2] = 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)
-            matrix[2, 0], matrix[2, 1], matrix[2, 2] = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
-            for p in range(width):
-                dx, dy, dz = points[n, p, 0] - pos[n, k, 0], points[n, p, 1] - pos[n, k, 1], -pos[n, k, 2]
-                low, high = -1e9, 1e9
-                for i in range(3):
-                    start = matrix[0, i] * dx + matrix[1, i] * dy + matrix[2, i] * dz
-                    slope = matrix[2, i]
-                    size = half_size[n, k, i]
-                    if abs(slope) < 1e-9:
-                        if abs(start) > size:
-                            high = -2e9
-                            break
-                    else:
-                        first, second = (-size - start) / slope, (size - start) / slope
-                        low, high = max(low, min(first, second)), min(high, max(first, second))
-                if high >= low and high > height[n, p]:
-                    height[n, p] = high
+    height = np.zeros(points.shape[:2])
+    for n in range(len(points)):
+        _raise(height[n], points[n], pos[n], quat[n], half_size[n])
     return height
+
+
+@njit(cache=True, error_model="numpy")
+def height_scan(grid: Array, origin: Array, heading: Array, pos: Array, quat: Array, half_size: Array) -> Array:
+    """`ground_height` under a grid that moves with each of N robots.
+
+    Args:
+        grid: `(P, 2)` points in the heading frame [m].
+        origin: `(N, >= 2)` where the robots are in the world [m].
+        heading: `(N,)` direction of the heading frame's x axis [rad].
+        pos: see `ground_height`, and `quat` and `half_size`.
+        quat: see `pos`.
+        half_size: see `pos`.
+
+    Returns:
+        `(N, P)` heights [m].
+    """
+    height, points = np.zeros((len(origin), len(grid))), np.empty(grid.shape)
+    for n in range(len(origin)):
+        cos, sin = math.cos(heading[n]), math.sin(heading[n])
+        for p in range(len(grid)):
+            x, y = grid[p]
+            points[p, 0], points[p, 1] = cos * x - sin * y + origin[n, 0], sin * x + cos * y + origin[n, 1]
+        _raise(height[n], points, pos[n], quat[n], half_size[n])
+    return height
+
+
+@njit(cache=True, error_model="numpy")
+def _raise(height: Array, points: Array, pos: Array, quat: Array, half_size: Array) -> None:
+    """Lift `height` (P,) to the tops of one simulation's boxes."""
+    width = len(points)
+    centre_x, centre_y, reach = 0.0, 0.0, 0.0
+    for p in range(width):
+        centre_x += points[p, 0] / width
+        centre_y += points[p, 1] / width
+    for p in range(width):
+        reach = max(reach, abs(points[p, 0] - centre_x) + abs(points[p, 1] - centre_y))
+    matrix = np.empty((3, 3))
+    for k in range(len(pos)):
+        sx, sy, sz = half_size[k]
+        radius = math.sqrt(sx * sx + sy * sy + sz * sz)
+        if pos[k, 2] + radius <= 0.0 or math.hypot(pos[k, 0] - centre_x, pos[k, 1] - centre_y) > radius + reach:
+            continue
+        w, x, y, z = quat[k]
+        matrix[0, 0], matrix[0, 1], matrix[0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)
+        matrix[1, 0], matrix[1, 1], matrix[1, 2] = 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)
+        matrix[2, 0], matrix[2, 1], matrix[2, 2] = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
+        for p in range(width):
+            low, high = _vertical_span(
+                matrix, half_size[k], points[p, 0] - pos[k, 0], points[p, 1] - pos[k, 1], -pos[k, 2]
+            )
+            if high >= low and high > height[p]:
+                height[p] = high
+
+
+@njit(cache=True, error_model="numpy")
+def _vertical_span(matrix: Array, half_size: Array, dx: float, dy: float, dz: float) -> tuple[float, float]:
+    """Between which heights above (dx, dy, dz) from a box's centre the vertical is inside it; none if low > high."""
+    low, high = -1e9, 1e9
+    for i in range(3):
+        start = matrix[0, i] * dx + matrix[1, i] * dy + matrix[2, i] * dz
+        slope, size = matrix[2, i], half_size[i]
+        if abs(slope) < 1e-9:
+            if abs(start) > size:
+                return 1e9, -1e9
+        else:
+            first, second = (-size - start) / slope, (size - start) / slope
+            low, high = max(low, min(first, second)), min(high, max(first, second))
+    return low, high

@@ -15,13 +15,16 @@ _LOAD = 1.0
 """Torque that holds the gears to one flank [N m]: a choice."""
 _CROSSING = 0.005
 """Time in which the motor crosses the play [s]: a choice."""
+_HARD = 0.9999
+"""Impedance of friction: what is left of one is the part of the load that makes a joint creep."""
 
 
 class HiddenDynamics:
     """What a `Surrogate` does that no calibration describes. Final.
 
     Friction at a joint's speed v is the Coulomb friction times `1 + stiction exp(-(v / stribeck)^2)`, a Stribeck curve,
-    by MuJoCo's constraint, so it holds at rest.
+    by MuJoCo's constraint. That one is soft, and lets a loaded joint creep by some degrees a second; here it is as hard
+    as the time step allows, so friction holds.
 
     The motor stands ahead of its joint by up to half the play, on the side that its torque pushes to, and crosses over
     with the time constant `_CROSSING` when the torque turns. Encoders are on the motors: a servo acts on the motor's
@@ -38,6 +41,8 @@ class HiddenDynamics:
         self._coulomb = model.dof_frictionloss[self._dofs].copy()
         limits = model.actuator_forcerange[self._actuators, 1]
         self._limits = np.where(limits > 0.0, limits, np.inf)
+        batch.expand("dof_solref")[:, self._dofs] = (2.0 * self._dt, 1.0)
+        batch.expand("dof_solimp")[:, self._dofs] = (_HARD, _HARD, 0.001, 0.5, 2.0)
         names = ("dof_frictionloss", "actuator_delay", "actuator_gainprm", "actuator_biasprm")
         self._friction, self._delay, self._gain, self._bias = (batch.expand(name) for name in names)
         self._qpos, self._qvel, self._ctrl, self._time = (batch.bind(n) for n in ("qpos", "qvel", "ctrl", "time"))

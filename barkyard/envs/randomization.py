@@ -119,11 +119,7 @@ _WORDS: Mapping[str, Callable[[], Randomization]] = {
 
 
 class Randomizer:
-    """Draws and applies a `Randomization`, as a function of each episode's key. Final.
-
-    Attributes:
-        delay_steps: `(N,)` delay of the command in physics steps.
-    """
+    """Draws and applies a `Randomization`, as a function of each episode's key. Final."""
 
     def __init__(self, simulation: Simulation, ranges: Randomization) -> None:
         self._simulation, self._ranges = simulation, ranges
@@ -139,7 +135,6 @@ class Randomizer:
         names += ["dof_armature", "dof_frictionloss"]
         self._nominal = {name: np.array(getattr(model, name)) for name in names}
         self._fields: dict[str, Any] = {name: batch.expand(name) for name in names}
-        self.delay_steps = np.zeros(simulation.num_envs, dtype=np.int64)
 
     def restore(self, ids: Ids, keys: Array) -> None:
         """Write the parameters of the episodes with `keys` (k,) into the models of `ids`."""
@@ -164,7 +159,7 @@ class Randomizer:
         self._simulation.batch.set_const(ids)
         physics_dt = self._simulation.control_dt / self._simulation.substeps
         steps = np.rint(between(unit[:, 6], *ranges.delay) / physics_dt)
-        self.delay_steps[ids] = np.clip(steps, 0, self._simulation.substeps)
+        self._simulation.delay_steps()[ids] = np.clip(steps, 0, self._simulation.substeps)
 
     def push(self, keys: Array) -> None:
         """Kick the bases of the simulations whose moment has come. Call once a control period.

@@ -26,10 +26,10 @@ class RobotView:
         self._qpos_all, self._qvel_all = batch.bind("qpos"), batch.bind("qvel")
         joints = [model.joint(PREFIX + name).id for name in robot.joints]
         self.joint_range: Array = model.jnt_range[joints].copy()
-        self._qpos, self.velocity_span = _span(model.jnt_qposadr[joints]), _span(model.jnt_dofadr[joints])
+        self._qpos, self.velocity_span = span(model.jnt_qposadr[joints]), span(model.jnt_dofadr[joints])
         if robot.gripper is not None:
             fingers = [model.joint(PREFIX + name).id for name in robot.gripper.joints]
-            self._fingers = _span(model.jnt_qposadr[fingers])
+            self._fingers = span(model.jnt_qposadr[fingers])
             self.finger_range: Array = model.jnt_range[fingers].copy()
         if robot.tcp is not None:
             self._site_xpos, self._xquat = batch.bind("site_xpos"), batch.bind("xquat")
@@ -79,9 +79,9 @@ class RobotView:
                 self._qpos_all[i, self._fingers] = robot.gripper.home
 
 
-def _span(addresses: NDArray[np.int32]) -> slice:
+def span(addresses: NDArray[np.int32]) -> slice:
     """Consecutive addresses as a slice, so that indexing gives views."""
     first = int(addresses[0])
     if not np.array_equal(addresses, np.arange(first, first + len(addresses))):
-        raise ValueError(f"the robot's joints must follow one another in the model, got addresses {addresses}")
+        raise ValueError(f"they must follow one another in the model, got addresses {addresses}")
     return slice(first, first + len(addresses))

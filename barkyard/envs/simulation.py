@@ -1,8 +1,7 @@
 """N simulations of one scene, stepped together, with a view of the robot in them."""
 
-import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import mujoco
 import numpy as np
@@ -10,7 +9,7 @@ from mujoco.batch import Batch, SimulationError
 from numpy.typing import NDArray
 
 from barkyard.assets.robot import Robot
-from barkyard.control.controller import Controller, ToolController
+from barkyard.control.controller import Controller, ToolController, Watch
 from barkyard.control.joint_target import JointTargetController
 from barkyard.control.native import installed
 from barkyard.envs.robot_view import RobotView
@@ -44,12 +43,14 @@ class Simulation:
         control_dt: float,
         num_threads: int,
         refresh: bool = True,
+        watched: Sequence[Watch] = (),
     ) -> None:
         self._stage = _STAGE if refresh else _NO_STAGE
         self.model, self.controller, self.num_envs = model, controller, num_envs
         self.substeps = round(control_dt / model.opt.timestep)
         self.control_dt = self.substeps * model.opt.timestep
         threads = min(num_threads, num_envs) if num_threads else 0
+        controller.configure(model, self.substeps, watched)
         self.batch = Batch(model, num_envs, 1 if num_envs == 1 else threads)
         userdata = self.batch.bind("userdata")
         self._control_memory = userdata[:, : controller.memory_size]
@@ -61,27 +62,28 @@ class Simulation:
         self.time = self.batch.bind("time")
         self.robot = RobotView(model, self.batch, robot)
 
-    def step(self, actions: NDArray[np.float32], each_substep: Callable[[int], None] | None = None) -> dict[int, str]:
-        """Advance one control period. Returns what went wrong, by simulation.
+    def step(self, actions: NDArray[np.float32], each_substep: Callable[[], None] | None = None) -> dict[int, str]:
+        """Advance one control period with `(N, A)` actions. Returns what went wrong, by simulation.
 
-        Args:
-            actions: `(N, A)`.
-            each_substep: called with 0, 1, ... before every physics step; derived arrays then describe the state before
-                the last one.
+        `each_substep`, for hidden dynamics, is called before every physics step; without it all are one call.
         """
-        self.controller.command(self._control_memory, self.ctrl, actions)
+        self.controller.command(self._control_memory, actions)
         counts = self.batch.warning[:, :, 1]
         before = counts.copy()
         if each_substep is None:
             errors = self._call(lambda: self.batch.step(nstep=self.substeps, stage=self._stage))
         else:
-            errors = {}
-            for substep in range(self.substeps):
-                each_substep(substep)
-                stage = self._stage if substep == self.substeps - 1 else _NO_STAGE
-                errors |= self._call(functools.partial(self.batch.step, stage=stage))
+            errors = self._call_each(each_substep)
         for i, warning in np.argwhere(counts > before):
             errors.setdefault(int(i), f"MuJoCo warned: {mujoco.mjtWarning(int(warning)).name}")
+        return errors
+
+    def _call_each(self, each_substep: Callable[[], None]) -> dict[int, str]:
+        errors: dict[int, str] = {}
+        for substep in range(1, self.substeps + 1):
+            each_substep()
+            stage = self._stage if substep == self.substeps else _NO_STAGE
+            errors |= self._call(functools.partial(self.batch.step, stage=stage))
         return errors
 
     def begin_reset(self, ids: Ids) -> None:
@@ -106,9 +108,20 @@ class Simulation:
         return self._tool().gripper_target(self._control_memory)
 
     def last_action(self) -> Array:
-        """`(N, A)` the last action, of controllers that remember it."""
+        """`(N, A)` the last action."""
+        return self._targets().last_action(self._control_memory)
+
+    def seen(self) -> NDArray[np.bool_]:
+        """`(N, W)` which of the watches were met at any physics step of the last control period."""
+        return self._targets().seen(self._control_memory)
+
+    def delay_steps(self) -> Array:
+        """`(N,)` live: how many physics steps late joint targets take effect, whole numbers up to `substeps`."""
+        return self._targets().delay_steps(self._control_memory)
+
+    def _targets(self) -> JointTargetController:
         assert isinstance(self.controller, JointTargetController)
-        return self.controller.last_action(self._control_memory)
+        return self.controller
 
     def _tool(self) -> ToolController:
         if not isinstance(self.controller, ToolController):
@@ -136,7 +149,7 @@ class Simulation:
         return self._tool().tool_action(move, turn, gripper, self.control_dt, jacobian)
 
     def _call(self, function: Callable[[], None]) -> dict[int, str]:
-        with installed() if self.controller.compiled else contextlib.nullcontext():
+        with installed():
             try:
                 function()
             except SimulationError as error:

@@ -1,9 +1,9 @@
 """What a task is: a scene, how episodes begin, what is measured, and how that is judged."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import mujoco
 import numpy as np
@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from barkyard.assets.calibration import Calibration
 from barkyard.assets.robot import Robot
+from barkyard.control.controller import Watch
 from barkyard.envs.simulation import Array, Ids, Simulation
+
+if TYPE_CHECKING:
+    from barkyard.agility.layout import Course
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,6 @@ class Task(abc.ABC):
         memory_size: numbers of `userdata` it needs.
         controller: name of the controller unless the user asks for another.
         refresh: whether it needs derived arrays (poses, sensors) of the very state a step ends in.
-        watches: whether `each_substep` is to be called.
         options_type: what may be chosen.
     """
 
@@ -63,7 +66,6 @@ class Task(abc.ABC):
     memory_size: int = 0
     controller: str = "OSC_POSE"
     refresh: bool = True
-    watches: bool = False
     options_type: ClassVar[type[Options]] = Options
 
     def __init__(self, options: Options | None = None) -> None:
@@ -72,6 +74,11 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def make_scene(self, robot: Robot, calibration: Calibration | None) -> mujoco.MjSpec:
         """A fresh scene with the robot in it."""
+
+    def watched(self, robot: Robot) -> Sequence[Watch]:
+        """Sensors to look at in every physics step; `Simulation.seen` tells what was seen."""
+        del robot
+        return ()
 
     @abc.abstractmethod
     def bind(self, simulation: Simulation) -> None:
@@ -87,9 +94,6 @@ class Task(abc.ABC):
 
     def before_step(self) -> None:  # noqa: B027
         """Change the simulation before the next control period."""
-
-    def each_substep(self, substep: int) -> None:  # noqa: B027
-        """Look at the simulation before physics step `substep` of a control period, if `watches`."""
 
     def after_step(self) -> None:  # noqa: B027
         """Take note of what the control period brought."""
@@ -124,6 +128,11 @@ class Task(abc.ABC):
 
     def trace(self) -> Mapping[str, NDArray[Any]] | None:
         """`(N, ...)` arrays of this moment for a log of the run, such as `base_pos`; None where there is none."""
+        return None
+
+    def run_course(self, slot: int) -> "tuple[Course, tuple[str, ...]] | None":
+        """The agility course of the simulation in `slot` and the obstacles of it that are there; None elsewhere."""
+        del slot
         return None
 
 

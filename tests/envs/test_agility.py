@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from barkyard.agility import FAULTS, OBSTACLES, Course
+from barkyard.agility import FAULTS, OBSTACLES, Course, tracker
 from barkyard.envs.registry import make_vec_env
 from barkyard.envs.tasks.agility.guide import STILL
 from barkyard.envs.tasks.agility.way import BRAKE, JUMP, READY, RUN_UP, SETTLE, WALK
@@ -68,7 +68,7 @@ def test_runs_start_where_they_say(name: str, difficulty: float) -> None:
     robot, forward, lateral, turns = env.task.quadruped, [], [], []
     for seed in range(3):
         env.reset(seed=100 * seed)
-        assert (env.task.upcoming()[:, 0] == first_gate).all()
+        assert (tracker.next_gate(env.task.tracker) == first_gate).all()
         table = 0.1 if name == "AgilityCourse" else 0.0
         np.testing.assert_allclose(robot.base_pos[:, 2], table + robot.home_height + 0.01)
         for copy in range(8):
@@ -239,7 +239,9 @@ def test_states_hold_how_far_the_guide_is() -> None:
 
 def test_the_last_gate_repeats() -> None:
     env = _env("PauseTable", 1)
-    assert env.task.upcoming().tolist() == [[12, 12]]
+    gates = env.task.observe()["gates"][0].reshape(2, 2, 2)
+    np.testing.assert_array_equal(gates[0], gates[1])
+    np.testing.assert_allclose(gates[0], env.task.quadruped.to_heading(env.task.gates[:, 12])[0], atol=1e-12)
 
 
 def test_the_table_shows_in_the_scan() -> None:
@@ -271,7 +273,7 @@ def _until_the_end(env: Any) -> tuple[str, int, float]:
 
 def test_five_seconds_on_the_table_are_success() -> None:
     env = _stay()
-    assert env.task.upcoming()[0, 0] == 12 and env.task.dense_reward(env.task.terms())[0] > 0.9
+    assert tracker.next_gate(env.task.tracker)[0] == 13 and env.task.dense_reward(env.task.terms())[0] > 0.9
     end, steps, _ = _until_the_end(env)
     assert (end, steps) == ("success", 250)
 

@@ -14,7 +14,7 @@ def test_the_mixing_is_splitmix64() -> None:
     known = (6457827717110365317, 3203168211198807973, 9817491932198370423)
     with np.errstate(over="ignore"):
         for i, expected in enumerate(known, start=1):
-            assert int(draws._mix(np.array([state + draws._GAMMA * np.uint64(i)]))[0]) == expected
+            assert int(draws._mix(state + draws._GAMMA * np.uint64(i))) == expected
 
 
 def test_draws_are_a_pure_function() -> None:

@@ -97,7 +97,7 @@ def _same(found: Any, expected: Any) -> None:
 def _same_worlds(env: Any, other: Any) -> None:
     """What the models hold beside the state: boxes, courses, and the robots' parameters."""
     np.testing.assert_array_equal(other.task.quadruped.boxes.half_size, env.task.quadruped.boxes.half_size)
-    np.testing.assert_array_equal(other.task.randomizer.delay_steps, env.task.randomizer.delay_steps)
+    np.testing.assert_array_equal(other.simulation.delay_steps(), env.simulation.delay_steps())
     if hasattr(env.task, "courses"):
         assert other.task.courses == env.task.courses and other.task.courses[0] != other.task.courses[1]
         for name in ("gates", "directions", "geometry"):

@@ -190,9 +190,9 @@ def test_delays_are_rounded_and_end_with_the_period() -> None:
     env = _env(8, delay=(0.0, 0.5))
     for seed in range(8):
         env.reset(seed=100 * seed)
-        drawn += env.task.randomizer.delay_steps.tolist()
+        drawn += env.simulation.delay_steps().tolist()
     assert max(drawn) == 5 and min(drawn) >= 0 and len(set(drawn)) > 1
-    assert (_env(2, delay=(0.005, 0.005)).task.randomizer.delay_steps == 1).all()
+    assert (_env(2, delay=(0.005, 0.005)).simulation.delay_steps() == 1).all()
 
 
 def _kicks(interval: float, push: tuple[float, float], steps: int) -> np.ndarray:

@@ -65,8 +65,8 @@ def _practise(skill: int) -> Callable[[RobotVectorEnv, int], Lesson]:
 
 RECIPES: Mapping[str, Sequence[Stage]] = {
     "walk": (
-        Stage(WalkLesson, _ROUGH, PPOSettings(450, std=0.25), _SMOOTH),
-        Stage(WalkLesson, _ROUGH, PPOSettings(150, std=0.15, learning_rate=(6e-4, 1e-4)), seed=1),
+        Stage(WalkLesson, _ROUGH, PPOSettings(600, std=0.2, entropy=0.002), _SMOOTH),
+        Stage(WalkLesson, _ROUGH, PPOSettings(250, std=0.12, entropy=0.001, learning_rate=(6e-4, 1e-4)), seed=1),
     ),
     "jump": (
         Stage(JumpLesson, _JUMP, PPOSettings(700, std=0.2, entropy=0.002, learning_rate=(1e-3, 2e-4)), _BOARDS),

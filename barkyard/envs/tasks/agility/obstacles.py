@@ -1,7 +1,7 @@
 """What agility tasks share: a course in every simulation, the robot on it, and the tracker that judges the run."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,20 +17,20 @@ from barkyard.agility.tracker import FAULTS, MODES
 from barkyard.assets.calibration import Calibration
 from barkyard.assets.robot import Robot
 from barkyard.assets.scenes.ground import add_walker, open_ground
+from barkyard.control.controller import Watch
 from barkyard.envs.draws import draw_keys, uniform
 from barkyard.envs.memory import Layout
 from barkyard.envs.randomization import Randomization, Randomizer, torque_limited
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Options, Part, Task
 from barkyard.envs.tasks.agility import guide, scenery
+from barkyard.envs.tasks.agility.view import GATES_SEEN, VIEW, course_view
 from barkyard.envs.tasks.agility.way import plan
-from barkyard.envs.tasks.locomotion.delay import DelayedTargets
+from barkyard.envs.tasks.locomotion.history import WIDTH, History
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped, scan_part
 from barkyard.envs.tasks.locomotion.velocity import WalkingOptions, command_part
 from barkyard.errors import InvalidInput
 
-GATES_SEEN = 2
-"""So many gates ahead are observed."""
 REACH = 10.0
 """Positions of gates and board are observed within this distance [m]."""
 _START = 5
@@ -82,15 +82,15 @@ class AgilityTask(Task):
     camera = "track"
     controller = "JOINT_TARGET"
     refresh = False
-    watches = True
     options_type = AgilityOptions
     present: tuple[str, ...] = OBSTACLES
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
-        self.layout = Layout(key=1, delayed=12, before=2, guide=guide.MEMORY, tracker=tracker.STATE_SIZE)
-        self.memory_size = self.layout.size
         assert isinstance(self.options, AgilityOptions)
+        history = WIDTH * self.options.history
+        self.layout = Layout(key=1, before=2, guide=guide.MEMORY, tracker=tracker.STATE_SIZE, history=history)
+        self.memory_size = self.layout.size
         assert isinstance(self.options.randomization, Randomization)
         self._choices, self._ranges = self.options, self.options.randomization
 
@@ -106,26 +106,27 @@ class AgilityTask(Task):
         torque_limited(scene, self._choices.torque_limit)
         return scene
 
+    def watched(self, robot: Robot) -> Sequence[Watch]:
+        """What `Contacts` tells."""
+        poles, feet = (f"touch_{name}" for name in scenery.POLES), (f"contact_{foot}" for foot in robot.feet)
+        return Watch(("touch_board",)), Watch(tuple(poles)), Watch(tuple(feet), absent=True)
+
     def bind(self, simulation: Simulation) -> None:
         """Take hold of the arrays."""
         self.simulation, model = simulation, simulation.model
         self.quadruped = Quadruped(simulation, scenery.BOXES)
         self.randomizer = Randomizer(simulation, self._ranges)
-        self.targets = DelayedTargets(simulation, self.randomizer, self.layout.view(simulation.memory, "delayed"))
         self.key = self.layout.view(simulation.memory, "key")[:, 0]
         self._before = self.layout.view(simulation.memory, "before")
         self.tracker = self.layout.view(simulation.memory, "tracker")
         self.guide = guide.Guide(self.quadruped, self.layout.view(simulation.memory, "guide"))
+        self._history = History(self.quadruped, self.layout.view(simulation.memory, "history"))
         count = simulation.num_envs
         self._mocap_pos = simulation.batch.bind("mocap_pos").reshape(count, -1, 3)
         self._poles = [int(model.body_mocapid[model.body(name).id]) for name in scenery.POLES]
-        self._board_sensor = int(model.sensor_adr[model.sensor("touch_board").id])
-        poles = [int(model.sensor_adr[model.sensor(f"touch_{name}").id]) for name in scenery.POLES]
-        self._pole_sensors = slice(poles[0], poles[-1] + 1)
         self.courses = [Course.standard()] * count
         standard = Course.standard().arrays()
         self.gates, self.directions, self.geometry = (np.repeat(array, count, axis=0) for array in standard)
-        self._board_touch, self._pole_touch, self._airborne = np.zeros((3, count), dtype=bool)
 
     def initialise(self, ids: Ids, generators: list[np.random.Generator]) -> None:
         """Draw the robot's parameters, the course and the start."""
@@ -139,11 +140,9 @@ class AgilityTask(Task):
         height = self.quadruped.ground(everywhere)[ids, 0]
         self.quadruped.stand(ids, generators, np.column_stack([spots[:, :2], height, spots[:, 2]]))
         self._before[ids] = spots[:, :2]
-        self.targets.begin(ids, self.quadruped.home)
         self.guide.begin(ids)
+        self._history.begin(ids)
         tracker.begin(self.tracker, ids, self._choices.mode, self.present[0])  # type: ignore[arg-type]
-        for flags in (self._board_touch, self._pole_touch, self._airborne):
-            flags[ids] = False
 
     def restore(self, ids: Ids) -> None:
         """Write the drawn parameters into the models, and find the courses again."""
@@ -179,35 +178,23 @@ class AgilityTask(Task):
         self._mocap_pos[i, self._poles] = poles
 
     def before_step(self) -> None:
-        """Push, and forget the contacts of the last control period."""
+        """Remember what is felt, and push."""
+        self._history.advance()
         self.randomizer.push(self.key)
         self._before[:] = self.quadruped.base_pos[:, :2]
-        self._board_touch[:], self._pole_touch[:], self._airborne[:] = False, False, False
-
-    def each_substep(self, substep: int) -> None:
-        """Apply the delay, and look at the contacts of the step before."""
-        self.targets.each_substep(substep)
-        if substep > 0:
-            self._look()
-
-    def _look(self) -> None:
-        sensors = self.simulation.sensordata
-        self._board_touch |= sensors[:, self._board_sensor] > 0
-        self._pole_touch |= (sensors[:, self._pole_sensors] > 0).any(axis=1)
-        self._airborne |= ~self.quadruped.foot_contact().any(axis=1)
 
     def after_step(self) -> None:
         """Let the tracker judge the control period; contacts count at every physics step."""
-        self._look()
         tracker.advance(
             self.tracker, self.gates, self.directions, self.geometry, self._before, self.quadruped.base_pos,
-            self.simulation.time, self._board_touch, self._pole_touch, self._airborne,
+            self.simulation.time, *self.contacts(),
         )  # fmt: skip
         self.guide.advance()
 
     def contacts(self) -> Contacts:
         """Of the last control period."""
-        return Contacts(self._board_touch, self._pole_touch, self._airborne)
+        board, poles, airborne = np.ascontiguousarray(self.simulation.seen()[:, : len(Contacts._fields)].T)
+        return Contacts(board, poles, airborne)
 
     def move_board(self, ids: Ids, centre: Array) -> None:
         """Lay the boards of `ids` at `(k, 2)` [m]; for practice, the tracker's gates stay where they are."""
@@ -218,17 +205,16 @@ class AgilityTask(Task):
         """`(N, 5)` live: x, y of the boards' centres [m], cosine and sine of their headings, half length [m]."""
         return self.geometry[:, GEOMETRY.BOARD_FRAME : GEOMETRY.BOARD_HALF_LENGTH + 1]
 
-    def upcoming(self) -> NDArray[np.intp]:
-        """`(N, GATES_SEEN)` indices of the next gates in the standard order; the last gate repeats."""
-        first = np.minimum(tracker.next_gate(self.tracker), self.gates.shape[1] - 1)
-        return np.minimum(first[:, None] + np.arange(GATES_SEEN), self.gates.shape[1] - 1)
+    def _view(self) -> Array:
+        robot, following = self.quadruped, tracker.next_gate(self.tracker)
+        return np.asarray(course_view(following, self.gates, self.board(), robot.base_pos, robot.heading()))
 
     def parts(self) -> Mapping[str, Part]:
         """The robot's senses; `command`: the guide's; `gates`: ends of the next gates; `board`; `terrain`.
 
         The command is forward and lateral speed and rate of turn in the heading frame [m/s, m/s, rad/s]. Gates and
         board are in the heading frame [m]; the board is x, y of its centre, cosine and sine of its heading and its
-        length. The board, 1 mm thick, does not show in the height scan.
+        length. The board, 1 mm thick, does not show in the height scan. `history`, if it is asked for: see `History`.
         """
         return {
             **self.quadruped.parts(),
@@ -237,27 +223,20 @@ class AgilityTask(Task):
             "board": Part(5, -REACH, REACH),
             "gates_left": Part(1, 0.0, 1.0),
             **scan_part(),
+            **self._history.parts(),
         }
 
     def observe(self) -> Mapping[str, Array]:
         """Values of `parts`."""
-        robot, count = self.quadruped, self.simulation.num_envs
-        gates = np.take_along_axis(self.gates, self.upcoming()[:, :, None, None], axis=1)
-        frame = self.board()
-        heading = robot.heading()
-        cos, sin = np.cos(heading), np.sin(heading)
-        board = np.column_stack([
-            robot.to_heading(frame[:, None, :2])[:, 0],
-            cos * frame[:, 2] + sin * frame[:, 3], cos * frame[:, 3] - sin * frame[:, 2], 2 * frame[:, 4],
-        ])  # fmt: skip
-        left = 1.0 - tracker.next_gate(self.tracker) / self.gates.shape[1]
+        view = self._view()
         return {
-            **robot.observe(),
+            **self.quadruped.observe(),
             "command": self.guide.command(),
-            "gates": robot.to_heading(gates).reshape(count, -1),
-            "board": board,
-            "gates_left": left[:, None],
-            "terrain": robot.height_scan(),
+            "gates": view[:, VIEW.GATES : VIEW.BOARD],
+            "board": view[:, VIEW.BOARD : VIEW.LEFT],
+            "gates_left": view[:, VIEW.LEFT : VIEW.DISTANCE],
+            "terrain": self.quadruped.height_scan(),
+            **self._history.observe(),
         }
 
     def completed(self) -> NDArray[np.bool_]:
@@ -266,12 +245,10 @@ class AgilityTask(Task):
 
     def terms(self) -> Mapping[str, Array]:
         """`progress`: gates of the present obstacles that are crossed; `near`: to the next gate; `upright`."""
-        following = self.upcoming()[:, 0]
-        middle = np.take_along_axis(self.gates, following[:, None, None, None], axis=1)[:, 0].mean(axis=1)
-        distance = np.linalg.norm(middle - self.quadruped.base_pos[:, :2], axis=1)
+        view = self._view()
         return {
-            "progress": np.clip(tracker.next_gate(self.tracker) / self.gates.shape[1], 0.0, 1.0),
-            "near": np.exp(-distance),
+            "progress": 1.0 - view[:, VIEW.LEFT],
+            "near": np.exp(-view[:, VIEW.DISTANCE]),
             "upright": np.clip(self.quadruped.up()[:, 2], 0.0, 1.0),
         }
 
@@ -302,16 +279,20 @@ class AgilityTask(Task):
             **{f"fault_{name}": faults[:, i] for i, name in enumerate(FAULTS)},
         }
 
+    def run_course(self, slot: int) -> tuple[Course, tuple[str, ...]]:
+        """The course and the obstacles of it that are present."""
+        return self.courses[slot], self.present
+
     def trace(self) -> Mapping[str, NDArray[np.generic]]:
         """What `agility.log.Trajectory` holds: pose of the base, contacts of feet, board and poles."""
-        robot = self.quadruped
+        robot, contacts = self.quadruped, self.contacts()
         return {
             "time": self.simulation.time.copy(),
             "base_pos": robot.base_pos.copy(),
             "base_quat": robot.base_quat.copy(),
-            "foot_contact": np.where(self._airborne[:, None], False, robot.foot_contact()),
-            "board_contact": self._board_touch.copy(),
-            "pole_contact": self._pole_touch.copy(),
+            "foot_contact": np.where(contacts.airborne[:, None], False, robot.foot_contact()),
+            "board_contact": contacts.board,
+            "pole_contact": contacts.poles,
         }
 
 

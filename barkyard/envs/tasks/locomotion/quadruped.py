@@ -114,11 +114,8 @@ class Quadruped:
 
         Zero everywhere on level ground when the base is at its home height; x varies slowest.
         """
-        heading = self.heading()
-        cos, sin = np.cos(heading)[:, None], np.sin(heading)[:, None]
-        x, y = self._grid[:, 0], self._grid[:, 1]
-        points = np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1) + self.base_pos[:, None, :2]
-        return self.ground(points) - (self.base_pos[:, 2:3] - self.home_height)
+        height = self.boxes.scan(self._grid, self.base_pos, self.heading())
+        return height - (self.base_pos[:, 2:3] - self.home_height)
 
     def clearance(self) -> Array:
         """`(N,)` height of the base above the ground under it [m]."""
@@ -151,10 +148,10 @@ class Quadruped:
 
     def observe(self) -> dict[str, Array]:
         """Values of `parts`."""
-        angle = 2 * np.pi * self.phase()
+        angle, motion = 2 * np.pi * self.phase(), self._motion()
         return {
-            "base_up": self.up(),
-            "base_linear_velocity": self.linear_velocity(),
+            "base_up": motion[:, MOTION.UP : MOTION.UP + 3],
+            "base_linear_velocity": motion[:, MOTION.LINEAR : MOTION.LINEAR + 3],
             "base_angular_velocity": self.angular_velocity(),
             "joint_pos": self.view.joint_pos,
             "joint_vel": self.view.joint_vel,

@@ -15,8 +15,9 @@ from barkyard.envs.memory import Layout
 from barkyard.envs.randomization import Randomization, Randomizer, as_randomization, torque_limited
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Options, Part, Task
-from barkyard.envs.tasks.locomotion.delay import DelayedTargets
+from barkyard.envs.tasks.locomotion.history import WIDTH, History
 from barkyard.envs.tasks.locomotion.quadruped import Quadruped
+from barkyard.errors import InvalidInput
 
 COMMAND_LIMITS = (1.5, 0.8, 1.5)
 """Largest forward and lateral velocity [m/s] and yaw rate [rad/s] that are asked for."""
@@ -28,6 +29,7 @@ TOLERANCE = 0.25
 """Width of the tracking terms [m/s] and [rad/s], squared in the exponent's denominator: Playground's joystick tasks."""
 SUCCESS_ERROR = 0.3
 """An episode succeeds if the mean error of the planar velocity is below this [m/s]."""
+LONGEST_HISTORY = 100
 _COMMAND = 2
 
 
@@ -38,13 +40,17 @@ class WalkingOptions(Options):
     Attributes:
         randomization: `default`, `none`, `posterior`, or an object of ranges; see `envs.randomization.Randomization`.
         torque_limit: of every actuator [N m]; None is the robot's own.
+        history: so many past control periods are observed as part `history`.
     """
 
     randomization: Randomization | str = "default"
     torque_limit: float | None = None
+    history: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "randomization", as_randomization(self.randomization))
+        if type(self.history) is not int or not 0 <= self.history <= LONGEST_HISTORY:
+            raise InvalidInput(f"history is {self.history!r}; give whole control periods, 0 to {LONGEST_HISTORY}")
 
     @property
     def posterior(self) -> bool:
@@ -66,12 +72,11 @@ class QuadrupedVelocity(Task):
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
-        self.layout = Layout(key=1, command=3, error=2, delayed=12, **self._more_memory())
-        self.memory_size = self.layout.size
         assert isinstance(self.options, WalkingOptions)
+        self.layout = Layout(key=1, command=3, error=2, history=WIDTH * self.options.history, **self._more_memory())
+        self.memory_size = self.layout.size
         assert isinstance(self.options.randomization, Randomization)
         self._ranges, self._torque_limit = self.options.randomization, self.options.torque_limit
-        self.watches = self._ranges.delay[1] > 0.0
 
     def _more_memory(self) -> dict[str, int]:
         return {}
@@ -95,7 +100,7 @@ class QuadrupedVelocity(Task):
         self.key = self.layout.view(simulation.memory, "key")[:, 0]
         self.command = self.layout.view(simulation.memory, "command")
         self._error = self.layout.view(simulation.memory, "error")
-        self._targets = DelayedTargets(simulation, self.randomizer, self.layout.view(simulation.memory, "delayed"))
+        self._history = History(self.quadruped, self.layout.view(simulation.memory, "history"))
 
     def initialise(self, ids: Ids, generators: list[np.random.Generator]) -> None:
         """Draw the robot's parameters, its pose and the first command."""
@@ -108,7 +113,7 @@ class QuadrupedVelocity(Task):
     def _start(self, ids: Ids) -> None:
         self.command[ids] = self._draw_commands(ids, np.zeros(len(ids)))
         self._error[ids] = 0.0
-        self._targets.begin(ids, self.quadruped.home)
+        self._history.begin(ids)
 
     def restore(self, ids: Ids) -> None:
         """Write the drawn parameters into the models."""
@@ -127,11 +132,8 @@ class QuadrupedVelocity(Task):
         change = np.flatnonzero((steps % hold == 0) & (steps > 0))
         if change.size:
             self.command[change] = self._draw_commands(change, steps[change] / hold)
+        self._history.advance()
         self.randomizer.push(self.key)
-
-    def each_substep(self, substep: int) -> None:
-        """Apply the delay."""
-        self._targets.each_substep(substep)
 
     def after_step(self) -> None:
         """Add up the tracking errors."""
@@ -143,12 +145,12 @@ class QuadrupedVelocity(Task):
         return self.command - self.quadruped.heading_velocity()
 
     def parts(self) -> Mapping[str, Part]:
-        """The robot's senses and the command in the heading frame [m/s, m/s, rad/s]."""
-        return {**self.quadruped.parts(), **command_part()}
+        """The robot's senses, the command in the heading frame [m/s, m/s, rad/s], and `history` if it is asked for."""
+        return {**self.quadruped.parts(), **command_part(), **self._history.parts()}
 
     def observe(self) -> Mapping[str, Array]:
         """Values of `parts`."""
-        return {**self.quadruped.observe(), "command": self.command}
+        return {**self.quadruped.observe(), "command": self.command, **self._history.observe()}
 
     def terms(self) -> Mapping[str, Array]:
         """`linear` and `angular` tracking, `steady` (no vertical speed, roll or pitch rate), `upright`."""
