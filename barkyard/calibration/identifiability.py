@@ -134,7 +134,8 @@ def _scales(unknowns: Sequence[Unknown], point: Linearization, known: Uncertaint
         gain = next((i for i in own if unknowns[i].quantity == "position_gain"), None)
         if gain is None:
             continue
-        spread = known.covariance[np.ix_(own, own)] * np.outer(*2 * [[unknowns[i].span for i in own]])
+        spans = np.array([unknowns[i].span for i in own])
+        spread = known.covariance[np.ix_(own, own)] * np.outer(spans, spans)
         factor = math.exp(1.96 * math.sqrt(float(np.diag(spread).min())))
         ratios, place = {}, own.index(gain)
         for row, i in enumerate(own):

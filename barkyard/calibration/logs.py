@@ -208,21 +208,21 @@ def _check_values(name: str, values: Array, rows: int, joints: Sequence[str]) ->
 def _check_units(log: RobotLog) -> None:
     """Degrees for radians: all columns alike, or commands and measurements that differ by the factor."""
     for name, values in (("q_cmd", log.command), ("q_meas", log.position)):
-        row, column = np.unravel_index(np.argmax(np.abs(values)), values.shape)
+        row, column = (int(i) for i in np.unravel_index(np.argmax(np.abs(values)), values.shape))
         if abs(values[row, column]) > LARGEST_ANGLE:
             raise InvalidInput(
                 f"{name} of {log.joints[column]}, row {row + 1}: {values[row, column]:.4g} is no angle in radians; "
                 f"if the file is in degrees, divide by {DEGREE:.4f}"
             )
-    for column, joint in enumerate(log.joints):
-        given, measured = np.ptp(log.command[:, column]), np.ptp(log.position[:, column])
+    for place, joint in enumerate(log.joints):
+        given, measured = np.ptp(log.command[:, place]), np.ptp(log.position[:, place])
         ratio = max(given, measured) / max(min(given, measured), 1e-9)
         if 0.7 * DEGREE < ratio < 1.4 * DEGREE and min(given, measured) > 1e-3:
             larger = "q_cmd" if given > measured else "q_meas"
             values = log.command if given > measured else log.position
-            row = int(np.argmax(np.abs(values[:, column])))
+            highest = int(np.argmax(np.abs(values[:, place])))
             raise InvalidInput(
-                f"{larger} of {joint}, row {row + 1}: {values[row, column]:.4g} is {ratio:.1f} times what its partner "
+                f"{larger} of {joint}, row {highest + 1}: {values[highest, place]:.4g} is {ratio:.1f} times what its partner "
                 f"spans; is it in degrees? Divide by {DEGREE:.4f}"
             )
 

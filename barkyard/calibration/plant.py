@@ -17,8 +17,8 @@ from barkyard.errors import InvalidInput
 
 Array = NDArray[np.float64]
 
-NUMBERS_AT_ONCE = 20_000_000
-"""How many numbers a batch may record before it is split, to bound the memory (160 MB)."""
+NUMBERS_AT_ONCE = 2_000_000
+"""How many numbers a batch may record before it is split, to bound the memory (16 MB)."""
 _FIRST_SAMPLES = 5
 """The first speed is the slope over this many samples. A choice."""
 

@@ -27,7 +27,7 @@ VERDICT_WORDS = {
 
 def parameter_rows(outcome: Outcome) -> list[tuple[str, ...]]:
     """Name, estimate, 95 % interval, unit and verdict of every unknown."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     places, known = outcome.point.places, outcome.uncertainty
     for i, unknown in enumerate(outcome.problem.unknowns):
         value, low, high = (float(unknown.value(each[i])) for each in (places, known.low, known.high))
@@ -54,7 +54,7 @@ def recording_rows(errors: tuple[TrackingError, ...]) -> list[tuple[str, ...]]:
 
 def scale_rows(outcome: Outcome) -> list[tuple[str, ...]]:
     """For each joint: how surely the unit of torque is known, and the ratios that are."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for scale in outcome.identifiability.scales:
         ratios = ", ".join(
             f"{name.split('/')[0]} {value:.3g} ({low:.3g} to {high:.3g})"

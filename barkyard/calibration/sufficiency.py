@@ -52,7 +52,8 @@ def measure(logs: Sequence[RobotLog]) -> tuple[Excitation, ...]:
     for column, joint in enumerate(logs[0].joints):
         each = [_of_one(log, column) for log in logs]
         largest = np.max(each, axis=0)
-        found.append(Excitation(joint, *map(float, largest[:3]), int(largest[3]), *map(float, largest[4:])))
+        bandwidth, speed, lag, reversals, deviation, travel = (float(value) for value in largest)
+        found.append(Excitation(joint, bandwidth, speed, lag, int(reversals), deviation, travel))
     return tuple(found)
 
 
@@ -114,8 +115,8 @@ def _reason(unknown: Unknown, seen: Excitation, model: PlantModel) -> str:
     needed = FAST_ENOUGH / (2.0 * np.pi * max(seen.lag, 1e-3))
     if unknown.quantity in ("armature", "delay") and seen.bandwidth < needed:
         return (
-            f"the command's bandwidth is {seen.bandwidth:.2f} Hz, and a lag of {1e3 * seen.lag:.0f} ms shows what it is "
-            f"made of from {needed:.1f} Hz; record a faster chirp"
+            f"the command's bandwidth is {seen.bandwidth:.2f} Hz, and a lag of {1e3 * seen.lag:.0f} ms shows what "
+            f"it is made of from {needed:.1f} Hz; record a faster chirp"
         )
     if unknown.quantity == "frictionloss" and seen.reversals < REVERSALS:
         return f"the motion turns {seen.reversals} times; friction needs {REVERSALS}"

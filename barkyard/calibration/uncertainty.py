@@ -7,6 +7,7 @@ blocks longer than the residuals' memory, and what counts is how the blocks disa
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -159,7 +160,7 @@ def _rows_by_log(logs: Sequence[RobotLog], seconds: float) -> list[list[slice]]:
     for log in logs:
         count = max(1, round(log.duration / seconds))
         edges = np.linspace(0, len(log.time), count + 1).round().astype(int) * len(log.joints) + first
-        found.append([slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+        found.append([slice(int(a), int(b)) for a, b in pairwise(edges)])
         first += len(log.time) * len(log.joints)
     return found
 
