@@ -200,6 +200,8 @@ def prepare(spec: mujoco.MjSpec, names: Sequence[Name], largest: Sequence[float]
             actuator_of(spec, element)
         elif quantity == "torque_limit":
             found.forcelimited = True
+        elif quantity == "frictionloss":
+            found.solimp_friction = _HOLDS
         elif quantity == "delay":
             found.nsample, found.interp = _samples(spec, value), _LINEAR
         elif quantity == "measurement_delay":
@@ -208,6 +210,9 @@ def prepare(spec: mujoco.MjSpec, names: Sequence[Name], largest: Sequence[float]
             found.gravcomp = _NEARLY_ZERO
 
 
+_HOLDS = (0.9999, 0.9999, 0.001, 0.5, 2.0)
+"""Impedance of friction that holds. MuJoCo's default of 0.9 lets a loaded joint creep through its friction by degrees a
+second, where a real gear stays put."""
 _LINEAR = 1
 """MuJoCo's linear interpolation of histories."""
 _NEARLY_ZERO = 1e-12

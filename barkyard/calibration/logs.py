@@ -36,6 +36,7 @@ class RobotLog:
         command: `(C, J)` commanded positions [rad].
         time: `(T,)` when each measurement was stamped [s], rising.
         position: `(T, J)` measured positions [rad].
+        speed: `(J,)` at the first measurement [rad/s]; None for a recording that begins at rest.
         sha256: of the file's content; "" where it came from no file.
         source: `real`, or `surrogate` for a simulation that stands in for the robot.
     """
@@ -46,6 +47,7 @@ class RobotLog:
     command: Array
     time: Array
     position: Array
+    speed: Array | None = None
     sha256: str = ""
     source: str = "real"
 
@@ -135,6 +137,7 @@ class RobotLog:
             joints=tuple(self.joints[place] for place in kept),
             command=self.command[:, kept],
             position=self.position[:, kept],
+            speed=None if self.speed is None else self.speed[kept],
         )
 
     def rescaled(self, joint: str, low: float, high: float) -> Self:
@@ -155,14 +158,16 @@ class RobotLog:
         first = max(int(np.searchsorted(self.command_time, time[0], side="right")) - 1, 0)
         last = int(np.searchsorted(self.command_time, time[-1], side="right"))
         part = slice(first, max(last, first + 2))
-        name = f"{self.name}[{start:g}:{stop:g}]"
+        cut = int(np.argmax(chosen))
+        near = slice(max(cut - 2, 0), cut + 3)
         return replace(
             self,
-            name=name,
+            name=f"{self.name}[{start:g}:{stop:g}]",
             command_time=self.command_time[part],
             command=self.command[part],
             time=time,
             position=self.position[chosen],
+            speed=np.polyfit(self.time[near] - time[0], self.position[near], 1)[0] if cut else self.speed,
         )
 
     def remarks(self) -> tuple[str, ...]:
@@ -222,8 +227,8 @@ def _check_units(log: RobotLog) -> None:
             values = log.command if given > measured else log.position
             highest = int(np.argmax(np.abs(values[:, place])))
             raise InvalidInput(
-                f"{larger} of {joint}, row {highest + 1}: {values[highest, place]:.4g} is {ratio:.1f} times what its partner "
-                f"spans; is it in degrees? Divide by {DEGREE:.4f}"
+                f"{larger} of {joint}, row {highest + 1}: {values[highest, place]:.4g} is {ratio:.1f} times what its "
+                f"partner spans; is it in degrees? Divide by {DEGREE:.4f}"
             )
 
 

@@ -19,8 +19,6 @@ Array = NDArray[np.float64]
 
 NUMBERS_AT_ONCE = 2_000_000
 """How many numbers a batch may record before it is split, to bound the memory (16 MB)."""
-_FIRST_SAMPLES = 5
-"""The first speed is the slope over this many samples. A choice."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ class Plant:
     def simulate(self, values: Array, log: RobotLog) -> Array:
         """What the encoders would have measured, at the log's own stamps.
 
-        Each copy starts where the log does, at the slope of its first samples. Commands are held until the next and
+        Each copy starts where the log does, at the speed it says. Commands are held until the next and
         averaged over each physics step, so that neither their stamps nor the delays are rounded to steps.
 
         Args:
@@ -169,10 +167,9 @@ class Plant:
         bias = self._biases(values)[:, places]
         control = self._control(log, places, steps)
         batch.bind("history")[:] = self._history(log, places)
-        speed = np.polyfit(log.time[:_FIRST_SAMPLES] - log.time[0], log.position[:_FIRST_SAMPLES], 1)[0]
         addresses = self._addresses[places]
         batch.qpos[:, addresses] = log.position[0] - bias
-        batch.qvel[:, self._model.jnt_dofadr[self._joint_ids(addresses)]] = speed
+        batch.qvel[:, self._model.jnt_dofadr[self._joint_ids(addresses)]] = 0.0 if log.speed is None else log.speed
         start = np.array(batch.qpos)
         run = np.empty((count, steps, self._model.nq))
         try:

@@ -13,8 +13,9 @@ from barkyard.calibration.unknowns import Unknown, spread
 
 Array = NDArray[np.float64]
 
-STEP: Final = 1e-3
-"""Step of the finite differences, in places from 0 to 1. A choice: a thousandth of the range."""
+STEP: Final = 2e-5
+"""Step of the finite differences, in places from 0 to 1. A choice: with a step fifty times larger, the corners of friction
+made up some 3 % of knowledge about the unit of torque where there was none."""
 
 
 @dataclass(frozen=True)

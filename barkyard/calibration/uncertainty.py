@@ -27,6 +27,9 @@ MEMORIES_PER_BLOCK: Final = 5.0
 FEWEST_BLOCKS: Final = 12
 SHORTEST_BLOCK: Final = 1.0
 """Length of a block [s], at least. A choice."""
+LOOSE: Final = 0.03
+"""Posterior draws stay put in directions that are known less well than this, in places. A choice: there the simulation is
+no longer linear, and a draw would not follow the recordings."""
 DISAGREEMENT: Final = 0.99
 """Level of the test whether recordings agree."""
 
@@ -91,14 +94,15 @@ def estimate_uncertainty(
     recordings = [_block_sums(point, rows, free) for rows in _rows(logs, math.inf)]
     blocks = [[_block_sums(point, rows, free) for rows in part] for part in _rows_by_log(logs, seconds)]
     flat = [block for part in blocks for block in part]
-    scale = noise_scale(flat)
+    scale = noise_scale(blocks)
     by_recording, disagreeing = _compare(recordings, blocks, scale)
     units = recordings if disagreeing and len(recordings) > 2 else flat
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     own, drawn = _draws(units, scale, max(samples, 2000), rng)
     places = point.places
     full, kept = (np.repeat(places[None], len(own), axis=0) for _ in range(2))
-    full[:, free], kept[:, free] = places[free] + drawn, np.clip(places[free] + own, 0.0, 1.0)
+    full[:, free] = places[free] + drawn
+    kept[:, free] = np.clip(places[free] + own @ _determined(flat, scale), 0.0, 1.0)
     tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(full, (tail, 1.0 - tail), axis=0)
     chosen = np.flatnonzero(free)
@@ -129,14 +133,28 @@ def white_intervals(point: Linearization) -> tuple[Array, Array]:
     return point.places - reach, point.places + reach
 
 
-def noise_scale(blocks: Sequence[Sums]) -> float:
-    """Long-run variance of the deviations: how much larger than the Hessian the scatter of the gradients is."""
-    hessian = sum((block.hessian for block in blocks), np.zeros_like(blocks[0].hessian))
-    gradients = np.array([block.gradient for block in blocks])
+def noise_scale(blocks: Sequence[Sequence[Sums]]) -> float:
+    """Long-run variance of the deviations: how much larger than the Hessian the scatter of the gradients is.
+
+    Args:
+        blocks: of each recording. Scatter about a recording's own mean counts, not what recordings disagree on.
+    """
+    flat = [block for part in blocks for block in part]
+    hessian = sum((block.hessian for block in flat), np.zeros_like(flat[0].hessian))
+    gradients = np.concatenate([_centred(part) for part in blocks])
     values, vectors = np.linalg.eigh(hessian)
     clear = values > 1e-6 * values.max()
     ratios = np.sum((gradients @ vectors[:, clear]) ** 2, axis=0) / values[clear]
     return float(np.median(ratios))
+
+
+def _centred(part: Sequence[Sums]) -> Array:
+    """`(blocks, free)` gradients less their mean, scaled up for the freedom that the mean takes."""
+    gradients = np.array([block.gradient for block in part])
+    if len(part) == 1:
+        return gradients
+    centred: Array = (gradients - gradients.mean(axis=0)) * math.sqrt(len(part) / (len(part) - 1))
+    return centred
 
 
 def _held(point: Linearization) -> NDArray[np.bool_]:
@@ -189,6 +207,15 @@ def correlation_time(series: Array) -> float:
     return float(1.0 + 2.0 * correlation[1 : end[0] if len(end) else size].sum())
 
 
+def _determined(blocks: Sequence[Sums], scale: float) -> Array:
+    """The projector `(free, free)` on the directions that the data determine to within `LOOSE`."""
+    hessian = sum((block.hessian for block in blocks), np.zeros_like(blocks[0].hessian))
+    values, vectors = np.linalg.eigh(hessian)
+    sure = vectors[:, values > scale / LOOSE**2]
+    projector: Array = sure @ sure.T
+    return projector
+
+
 def _draws(units: Sequence[Sums], scale: float, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Deviations `(count, free)` that the data allow, and those with what the range allows where the data do not."""
     hessian = sum((unit.hessian for unit in units), np.zeros_like(units[0].hessian))
@@ -209,10 +236,9 @@ def _compare(recordings: Sequence[Sums], blocks: Sequence[Sequence[Sums]], scale
     for whole, parts in zip(recordings, blocks, strict=True):
         prior = scale / PRIOR_VARIANCE * np.eye(len(whole.hessian))
         inverse = np.linalg.inv(whole.hessian + prior)
-        scores = np.array([part.gradient - whole.gradient / len(parts) for part in parts])
-        correction = len(parts) / max(len(parts) - 1, 1)
+        scores = _centred(parts)
         steps.append(-inverse @ whole.gradient)
-        variances.append(np.diag(inverse @ (correction * scores.T @ scores + scale * prior) @ inverse))
+        variances.append(np.diag(inverse @ (scores.T @ scores + scale * prior) @ inverse))
     estimates, precision = np.array(steps), 1.0 / np.maximum(np.array(variances), 1e-12)
     mean = np.sum(precision * estimates, axis=0) / precision.sum(axis=0)
     statistic = np.sum(precision * (estimates - mean) ** 2, axis=0)

@@ -76,8 +76,9 @@ def record(
     noise: float = 0.0,
     memory: float = 0.0,
     name: str = "",
+    moving: int = 2,
 ) -> RobotLog:
-    """What an arm with the parameters `truth` measures, with Gaussian noise that decays by `memory` from sample to sample.
+    """What an arm with the parameters `truth` measures, with Gaussian noise that is correlated in time.
 
     Args:
         model: the arm.
@@ -88,8 +89,10 @@ def record(
         noise: its standard deviation [rad].
         memory: the AR(1) coefficient.
         name: of the log.
+        moving: how many joints are moved; the others are held.
     """
     time, command = chirp(seed, seconds)
+    command[:, moving:] = 0.0
     start = np.zeros_like(command)
     log = RobotLog(name or f"run{seed}", model.joints, time, command, time, start)
     plant = Plant(model, targets(sought), [unknown.high for unknown in sought for _ in unknown.targets])

@@ -66,7 +66,7 @@ BAD = {
     ),
     "half in degrees": (
         {"q_meas": np.rad2deg(0.3 * arrays()["q_meas"]), "q_cmd": 0.3 * arrays()["q_cmd"]},
-        "times what its partner spans; is it in degrees?",
+        "partner spans; is it in degrees?",
     ),
     "swapped": (
         {"q_meas": arrays()["q_meas"][:, ::-1]},
