@@ -19,6 +19,9 @@ the action that was executed (DAgger: Ross et al., 2011)."""
 ENDS = ("success", "failure", "time_limit", "simulation_error", "interrupted")
 """Why an episode may have ended."""
 
+SOURCES = ("sim", "surrogate", "real")
+"""What an artefact tells of: a simulation, one with hidden dynamics that stands in for a real robot, or a real one."""
+
 Observations = dict[str, NDArray[Any]]
 
 
@@ -56,7 +59,7 @@ class Episode:
         env_id: the environment's id, such as `barkyard/Lift-v0`.
         env_kwargs: the keyword arguments that rebuild the environment; JSON only.
         states: `(T+1, S)` float64 simulator states for exact replay, or None where there is no simulator.
-        source: `sim` or `real`.
+        source: one of `SOURCES`.
         acted_by: `(T,)` names of who chose each action (`expert`, `human`, a policy's name).
         metrics: named numbers measured at the end.
     """

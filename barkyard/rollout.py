@@ -23,6 +23,7 @@ class EpisodicEnv(Protocol):
     env_id: str
     env_kwargs: dict[str, Any]
     control_dt: float
+    source: str
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Observations, dict[str, Any]]:
         """Reset the environments in `options["reset_mask"]`, each with its own seed."""
@@ -199,6 +200,7 @@ class _Loop:
             env_kwargs=dict(self.env.env_kwargs),
             acted_by=np.full(len(slot.actions), self.actor.name),
             states=np.stack(slot.states) if self.record_states else None,
+            source=self.env.source,
             metrics={name: float(values[i]) for name, values in info["metrics"].items()},
         )
 

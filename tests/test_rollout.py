@@ -13,7 +13,7 @@ from barkyard.rollout import rollout
 class Counter:
     """Counts from the seed; succeeds when it has counted 2 + seed % 5 steps, gives up at 5."""
 
-    env_id, control_dt = "test/Counter-v0", 0.1
+    env_id, control_dt, source = "test/Counter-v0", 0.1, "sim"
 
     def __init__(self, num_envs: int) -> None:
         self.num_envs, self.env_kwargs = num_envs, {"n": 1}

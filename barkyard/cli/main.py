@@ -6,6 +6,7 @@ from typing import Final
 
 import tyro
 
+from barkyard.cli.calibrate import calibrate
 from barkyard.cli.collect import collect
 from barkyard.cli.doctor import doctor
 from barkyard.cli.envs import envs
@@ -14,6 +15,7 @@ from barkyard.cli.inspect import inspect
 from barkyard.cli.replay import replay
 from barkyard.cli.report import report
 from barkyard.cli.score import score
+from barkyard.cli.surrogate import surrogate
 from barkyard.cli.terminal import print_note
 from barkyard.cli.train import train
 from barkyard.errors import BarkyardError, InvalidInput
@@ -28,6 +30,8 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "inspect": inspect,
     "report": report,
     "score": score,
+    "calibrate": calibrate,
+    "surrogate": surrogate,
 }
 
 FAILED: Final = 1

@@ -38,7 +38,7 @@ class EpisodeRecord:
         seed: the seed it was reset with.
         success: whether the task had succeeded when it ended.
         end: why it ended.
-        source: `sim` or `real`.
+        source: one of `episode.SOURCES`.
         metrics: named numbers measured at its end.
         total_reward: sum of the rewards.
         fingerprint: hash of its content, independent of where it is stored.

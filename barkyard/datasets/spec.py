@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from barkyard.episode import ENDS, Episode, check_collection_seeds
+from barkyard.episode import ENDS, SOURCES, Episode, check_collection_seeds
 from barkyard.errors import DatasetError, InvalidInput
 
 STATE = "observation.state"
@@ -216,8 +216,8 @@ def check_episode(spec: DatasetSpec, episode: Episode) -> None:
     _check_types(episode)
     if episode.end not in ENDS:
         raise InvalidInput(f"end {episode.end!r} is not one of {', '.join(ENDS)}")
-    if episode.source not in ("sim", "real"):
-        raise InvalidInput(f"source {episode.source!r} is not one of sim, real")
+    if episode.source not in SOURCES:
+        raise InvalidInput(f"source {episode.source!r} is not one of {', '.join(SOURCES)}")
     other = DatasetSpec(
         env_id=episode.env_id,
         env_kwargs=_as_json(episode.env_kwargs),
@@ -230,7 +230,7 @@ def check_episode(spec: DatasetSpec, episode: Episode) -> None:
     difference = spec.difference(other)
     if difference:
         raise InvalidInput(f"the episode does not fit the dataset: {difference}. Record it into a dataset of its own.")
-    if episode.source == "sim":
+    if episode.source != "real":
         check_collection_seeds(np.array([episode.seed], dtype=np.int64))
 
 

@@ -12,9 +12,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from barkyard.assets.robot import Calibration
-from barkyard.assets.robots import load_robot
+from barkyard.assets.calibration import Calibration
+from barkyard.assets.robots import load_robot, robot_fingerprint
+from barkyard.assets.surrogate import draw_surrogate
 from barkyard.control import make_controller
+from barkyard.envs.hardware import Hardware, check_posterior, late_readings, memory_size
 from barkyard.envs.rendering import Cameras, Image, camera_id
 from barkyard.envs.simulation import Ids, Simulation
 from barkyard.envs.task import Options, Task
@@ -42,6 +44,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         env_id: registered id.
         env_kwargs: what rebuilds it with `gym.make_vec`; JSON only.
         control_dt: control period [s].
+        source: `surrogate` where hidden dynamics stand in for a real robot, else `sim`.
         task: what is done, bound to `simulation`.
         simulation: the simulations.
         fingerprint: hash of id, arguments and the model's physical parameters.
@@ -61,6 +64,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         camera_size: tuple[int, int] = (84, 84),
         calibration: Calibration | Mapping[str, Any] | str | None = None,
         visual: Variant | Mapping[str, Any] | str | None = None,
+        surrogate: int | None = None,
         render_mode: str | None = None,
         render_camera: str | None = None,
         render_size: tuple[int, int] = (256, 256),
@@ -81,6 +85,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             camera_size: height and width of those pictures.
             calibration: identified parameters of the robot: a `Calibration`, its JSON, or a path to it.
             visual: how the scene looks: a `Variant`, its JSON, or a name in `visual.VARIANTS`; None is as it is.
+            surrogate: seed of hidden dynamics that stand in for a real robot; see `assets.surrogate`.
             render_mode: None or `rgb_array`.
             render_camera: camera for `render`; None is the task's own.
             render_size: height and width for `render`.
@@ -105,13 +110,23 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         arm, controller = load_robot(robot or task.robot), controller or task.controller
         known = load_calibration(calibration, arm.name)
         self._visual = as_variant(visual)
-        model = compile_scene(type(task), task.options, arm.name, controller, known, self._visual)
+        hidden = None if surrogate is None else draw_surrogate(arm.name, surrogate)
+        if hidden and (known or task.options.posterior):
+            raise InvalidInput("a surrogate stands for the real robot, which no calibration changes; give one of both")
+        if task.options.posterior:
+            check_posterior(known)
+        self.source = "surrogate" if hidden else "sim"
+        more = memory_size(arm, task.options.posterior, hidden)
+        model = compile_scene(
+            type(task), task.options, arm.name, controller, hidden.truth if hidden else known, self._visual, more
+        )
         for camera in (*cameras, *([render_camera] if render_camera else ())):
             camera_id(model, camera)
         control = make_controller(controller, arm)
-        watched = task.watched(arm)
-        self.simulation = Simulation(model, arm, control, num_envs, task.control_dt, num_threads, task.refresh, watched)
+        refresh, watched = task.refresh or late_readings(known), task.watched(arm)
+        self.simulation = Simulation(model, arm, control, num_envs, task.control_dt, num_threads, refresh, watched)
         task.bind(self.simulation)
+        self._hardware = Hardware(self.simulation, known, task.options.posterior, hidden)
         self.control_dt = self.simulation.control_dt
         self._max_steps = round(task.time_limit / self.control_dt)
         self._cameras, self._camera_size = tuple(cameras), (int(camera_size[0]), int(camera_size[1]))
@@ -127,6 +142,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             "camera_size": list(self._camera_size),
             "calibration": known.as_json() if known else None,
             "visual": self._visual.as_json() if self._visual else None,
+            "surrogate": surrogate,
             **task.options.as_json(),
         }
         self.fingerprint = fingerprint(
@@ -203,8 +219,11 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         generators = [generator for i in ids if (generator := self._generators[i]) is not None]
         self.simulation.begin_reset(ids)
         self.task.initialise(ids, generators)
+        self._hardware.begin(ids, generators)
         self._ended[ids] = False
-        return self.simulation.end_reset(ids)
+        errors = self.simulation.end_reset(ids)
+        self._hardware.settle(ids)
+        return errors
 
     def step(
         self, actions: NDArray[np.float32]
@@ -227,7 +246,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             np.flatnonzero(self._ended) if self.autoreset_mode == AutoresetMode.NEXT_STEP else np.zeros(0, np.intp)
         )
         self.task.before_step()
-        errors = self.simulation.step(actions)
+        self._hardware.before_step()
+        errors = self.simulation.step(actions, self._hardware.each_substep)
         self.task.after_step()
         if restart.size:
             for i in restart:
@@ -271,7 +291,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         return np.clip(actions, -1.0, 1.0)
 
     def _observe(self) -> Observations:
-        parts = self.task.observe()
+        parts = self._hardware.measure(self.task.observe())
         flat = np.concatenate([parts[name] for name in self._slices], axis=1, dtype=np.float32, casting="same_kind")
         np.clip(flat, self._low, self._high, out=flat)
         observations: Observations = {name: flat[:, self._slices[name]] for name in self._order}
@@ -320,6 +340,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             return self._observe()
         batch.state[ids] = states[ids]
         self.task.restore(ids)
+        self._hardware.restore(ids)
         self.simulation.forward(ids)
         batch.state[ids] = states[ids]
         self._ended[ids] = False
@@ -371,6 +392,7 @@ class RobotEnv(gym.Env[Observations, NDArray[np.float32]]):
         self.render_mode = self.batch.render_mode
         self.metadata = {**self.metadata, "render_fps": self.batch.metadata["render_fps"]}
         self.env_id, self.env_kwargs, self.control_dt = self.batch.env_id, self.batch.env_kwargs, self.batch.control_dt
+        self.source = self.batch.source
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -416,8 +438,9 @@ def compile_scene(
     controller: str,
     calibration: Calibration | None,
     visual: Variant | None = None,
+    memory: int = 0,
 ) -> mujoco.MjModel:
-    """The compiled scene of a task, painted, with the robot, what its controller needs and room for its memory.
+    """The compiled scene of a task, painted, with the robot, what its controller needs, and room for `memory` more.
 
     Compiling the meshes takes seconds, so models are kept; treat them as constants.
     """
@@ -427,19 +450,23 @@ def compile_scene(
     control.prepare(scene)
     if visual is not None:
         paint(scene, visual, todo.clear_areas)
-    scene.nuserdata = control.memory_size + todo.memory_size
+    scene.nuserdata = control.memory_size + todo.memory_size + memory
     return scene.compile()
 
 
 def load_calibration(calibration: Calibration | Mapping[str, Any] | str | None, robot: str) -> Calibration | None:
-    """A calibration from itself, its JSON or a path. Raises InvalidInput if it is of another robot."""
+    """A calibration from itself, its JSON or a path. Raises InvalidInput if it is of another model than the robot's."""
     if calibration is None:
         return None
     if not isinstance(calibration, Calibration):
         known = calibration
         calibration = Calibration.load(known) if isinstance(known, str) else Calibration.from_json(known)
-    if calibration.robot != robot:
-        raise InvalidInput(f"the calibration is of robot {calibration.robot!r}, the environment's robot is {robot!r}")
+    own = robot_fingerprint(robot)
+    if calibration.model != own:
+        raise InvalidInput(
+            f"the calibration is of robot {calibration.robot!r}, model {calibration.model}; "
+            f"the environment's robot is {robot!r}, model {own}: calibrate this one"
+        )
     return calibration
 
 

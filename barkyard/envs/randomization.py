@@ -1,7 +1,7 @@
 """Domain randomisation of legged robots: what is drawn anew for every episode."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -38,6 +38,9 @@ def _is_number(value: Any) -> bool:
 class Randomization:
     """Ranges that are drawn from uniformly, once an episode. Equal ends switch a quantity off.
 
+    With `posterior`, what the robot's calibration identified is drawn from its samples instead, all parameters of an
+    episode from one sample.
+
     Attributes:
         friction: sliding friction of the feet on everything.
         mass: factor of every link's mass and inertia, each link its own.
@@ -46,6 +49,7 @@ class Randomization:
         delay: of the actuator command [s]; rounded to physics steps, at most one control period.
         push: size of the change of the base's planar velocity [m/s].
         push_interval: pushes come once in every interval of this length [s]; 0 for none.
+        posterior: whether to draw from the calibration's samples.
     """
 
     friction: Range = (0.6, 1.0)
@@ -57,10 +61,15 @@ class Randomization:
     delay: Range = (0.0, 0.008)
     push: Range = (0.0, 0.3)
     push_interval: float = 4.0
+    posterior: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if field.name == "posterior":
+                if not isinstance(value, bool):
+                    raise InvalidInput(f"randomization.posterior is {value!r}; give true or false")
+                continue
             if field.name == "push_interval":
                 if not _is_number(value) or value < 0.0:
                     raise InvalidInput(f"randomization.push_interval is {value!r}; give seconds, or 0 for no pushes")
@@ -78,23 +87,35 @@ class Randomization:
         one, zero = (1.0, 1.0), (0.0, 0.0)
         return cls((0.8, 0.8), one, zero, one, one, one, zero, zero, 0.0)
 
+    @classmethod
+    def from_posterior(cls) -> "Randomization":
+        """The robot as identified, as surely as it is; ground and pushes as by default."""
+        one, zero = (1.0, 1.0), (0.0, 0.0)
+        return cls(mass=one, com=zero, gain=one, armature=one, friction_loss=one, delay=zero, posterior=True)
+
 
 def as_randomization(value: "Randomization | Mapping[str, Any] | str") -> Randomization:
-    """A `Randomization` from itself, its JSON, or one of the words `default` and `none`. Raises InvalidInput."""
+    """A `Randomization` from itself, its JSON, or one of the words in `_WORDS`. Raises InvalidInput."""
     if isinstance(value, Randomization):
         return value
-    if isinstance(value, str):
-        if value not in ("default", "none"):
-            raise InvalidInput(f"randomization is {value!r}; valid: 'default', 'none', or an object of ranges")
-        return Randomization() if value == "default" else Randomization.none()
+    if isinstance(value, str) and value in _WORDS:
+        return _WORDS[value]()
     if not isinstance(value, Mapping):
-        raise InvalidInput(f"randomization is {value!r}; valid: 'default', 'none', or an object of ranges")
+        words = ", ".join(map(repr, _WORDS))
+        raise InvalidInput(f"randomization is {value!r}; valid: {words}, or an object of ranges")
     names = [field.name for field in fields(Randomization)]
     for name in value:
         if name not in names:
             raise InvalidInput(f"randomization has no {name!r}; it has {', '.join(names)}")
     chosen: dict[str, Any] = {n: tuple(v) if isinstance(v, (list, tuple)) else v for n, v in value.items()}
     return Randomization(**chosen)
+
+
+_WORDS: Mapping[str, Callable[[], Randomization]] = {
+    "default": Randomization,
+    "none": Randomization.none,
+    "posterior": Randomization.from_posterior,
+}
 
 
 class Randomizer:

@@ -1,5 +1,6 @@
 """N simulations of one scene, stepped together, with a view of the robot in them."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import mujoco
@@ -61,14 +62,28 @@ class Simulation:
         self.time = self.batch.bind("time")
         self.robot = RobotView(model, self.batch, robot)
 
-    def step(self, actions: NDArray[np.float32]) -> dict[int, str]:
-        """Advance one control period with `(N, A)` actions. Returns what went wrong, by simulation."""
+    def step(self, actions: NDArray[np.float32], each_substep: Callable[[], None] | None = None) -> dict[int, str]:
+        """Advance one control period with `(N, A)` actions. Returns what went wrong, by simulation.
+
+        `each_substep`, for hidden dynamics, is called before every physics step; without it all are one call.
+        """
         self.controller.command(self._control_memory, actions)
         counts = self.batch.warning[:, :, 1]
         before = counts.copy()
-        errors = self._call(lambda: self.batch.step(nstep=self.substeps, stage=self._stage))
+        if each_substep is None:
+            errors = self._call(lambda: self.batch.step(nstep=self.substeps, stage=self._stage))
+        else:
+            errors = self._call_each(each_substep)
         for i, warning in np.argwhere(counts > before):
             errors.setdefault(int(i), f"MuJoCo warned: {mujoco.mjtWarning(int(warning)).name}")
+        return errors
+
+    def _call_each(self, each_substep: Callable[[], None]) -> dict[int, str]:
+        errors: dict[int, str] = {}
+        for substep in range(1, self.substeps + 1):
+            each_substep()
+            stage = self._stage if substep == self.substeps else _NO_STAGE
+            errors |= self._call(functools.partial(self.batch.step, stage=stage))
         return errors
 
     def begin_reset(self, ids: Ids) -> None:

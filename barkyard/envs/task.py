@@ -9,7 +9,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.assets.robot import Calibration, Robot
+from barkyard.assets.calibration import Calibration
+from barkyard.assets.robot import Robot
 from barkyard.control.controller import Watch
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.visual.painting import Area
@@ -30,6 +31,11 @@ class Part:
 @dataclass(frozen=True)
 class Options:
     """What a user may choose about a task, on top of what every environment offers. Hashable; JSON values only."""
+
+    @property
+    def posterior(self) -> bool:
+        """Whether every episode draws the robot's parameters from its calibration's samples."""
+        return False
 
     def as_json(self) -> dict[str, Any]:
         """The values by name; tuples become lists."""

@@ -87,7 +87,6 @@ def evaluate(
     camera: str | None = None,
     fingerprints: Mapping[str, str] | None = None,
     command: str = "",
-    source: str = "sim",
 ) -> EvalResult:
     """Run one episode for each seed and record how each went.
 
@@ -104,7 +103,6 @@ def evaluate(
         camera: the camera that films, or None for the environment's own choice.
         fingerprints: of what the actor was made from, such as `checkpoint` and `dataset`; `env` is added.
         command: the command that asked for this, for the record.
-        source: `sim`, or `surrogate` for a simulation that stands in for a real robot.
 
     Raises:
         InvalidInput: seeds are none, repeated or outside the evaluation range, or the video words do not fit.
@@ -113,8 +111,8 @@ def evaluate(
             it carries the finished episodes. When no episode was finished, the cause itself is raised.
     """
     seeds = _checked_seeds(seeds)
-    if source not in ("sim", "surrogate"):
-        raise InvalidInput(f"source is {source!r}; an evaluation that steps an environment is sim or surrogate")
+    if env.source not in ("sim", "surrogate"):
+        raise InvalidInput(f"source is {env.source!r}; an evaluation that steps an environment is sim or surrogate")
     env_kwargs = json.loads(json.dumps(env.env_kwargs))
     recorders = _recorders(env, videos, video_dir, camera, actor.name)
     records: list[EpisodeRecord] = []
@@ -130,7 +128,7 @@ def evaluate(
             seconds=time.perf_counter() - begin,
             fingerprints={"env": env.fingerprint, **(fingerprints or {})},
             versions=versions(),
-            source=source,
+            source=env.source,
             num_envs=env.num_envs,
             command=command,
         )

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from barkyard.episode import ENDS
+from barkyard.episode import ENDS, SOURCES
 from barkyard.errors import InvalidInput, ResultError
 from barkyard.evaluation.atomic import write_atomically
 from barkyard.evaluation.intervals import Interval, clopper_pearson
 from barkyard.provenance import fingerprint
 
 SCHEMA = "barkyard/result-v1"
-SOURCES = ("sim", "surrogate", "real")
 CONFIDENCE = 0.95
 
 

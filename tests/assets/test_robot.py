@@ -1,6 +1,5 @@
-"""Robots against the models they compile to, and calibrations."""
+"""Robots against the models they compile to."""
 
-import json
 from pathlib import Path
 
 import mujoco
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 
 from barkyard.assets import robots
-from barkyard.assets.robot import Calibration, Parameter
 from barkyard.assets.robots import ROBOTS, load_robot
 from barkyard.errors import InvalidInput
 
@@ -72,68 +70,3 @@ def test_closing_moves_the_fingers_together() -> None:
 def test_unknown_robot_is_named() -> None:
     with pytest.raises(InvalidInput, match="unknown robot 'atlas'; the robots are barkour_v0"):
         load_robot("atlas")
-
-
-def _calibration() -> Calibration:
-    return Calibration(
-        robot="panda",
-        parameters=(
-            Parameter("joint1", "damping", 0.7, (0.5, 0.9)),
-            Parameter("joint2", "frictionloss", 0.2),
-            Parameter("torq_j3", "torque_limit", 55.0, None, "on_a_bound"),
-            Parameter("joint4", "armature", 9.0, None, "not_excited"),
-            Parameter("link7", "mass", 1.25),
-        ),
-        sources=("abc",),
-        held_out_error=0.01,
-        samples=((0.6, 0.1, 55.0, 9.0, 1.2), (0.8, 0.3, 55.0, 9.0, 1.3)),
-    )
-
-
-def test_applied_parameters_are_in_the_compiled_model() -> None:
-    spec = load_robot("panda").make_spec()
-    before = spec.joint("joint4").armature
-    _calibration().apply(spec)
-    model = spec.compile()
-    assert model.joint("joint1").damping[0] == 0.7 and model.joint("joint2").frictionloss[0] == 0.2
-    assert list(model.actuator("torq_j3").forcerange) == [-55.0, 55.0]
-    assert model.joint("joint4").armature[0] == before, "what was not excited is not applied"
-    assert model.body("link7").mass[0] == 1.25
-
-
-def test_calibration_round_trip(tmp_path: Path) -> None:
-    path = tmp_path / "calibration.json"
-    _calibration().save(path)
-    assert Calibration.load(path) == _calibration()
-    assert Calibration.load(path).fingerprint == _calibration().fingerprint
-    np.testing.assert_array_equal(_calibration().sample_array()[:, 0], [0.6, 0.8])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda c: c.pop("robot"), "robot"),
-        (lambda c: c.update(schema=7), "schema is 7"),
-        (lambda c: c["parameters"][0].update(quantity="colour"), "unknown quantity 'colour'"),
-        (lambda c: c["parameters"][0].update(value=-1.0), "finite and not negative"),
-        (lambda c: c["parameters"][0].update(value=float("nan")), "finite and not negative"),
-        (lambda c: c["parameters"][0].update(verdict="maybe"), "unknown verdict 'maybe'"),
-        (lambda c: c.update(extra=1), "extra"),
-    ],
-)
-def test_damaged_calibrations_are_named(tmp_path: Path, change: object, message: str) -> None:
-    content = _calibration().as_json()
-    change(content)  # type: ignore[operator]
-    path = tmp_path / "calibration.json"
-    path.write_text(json.dumps(content))
-    with pytest.raises(InvalidInput, match=message) as caught:
-        Calibration.load(path)
-    assert str(path) in str(caught.value)
-
-
-def test_truncated_calibration_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "calibration.json"
-    _calibration().save(path)
-    path.write_text(path.read_text()[:100])
-    with pytest.raises(InvalidInput, match="is not a calibration"):
-        Calibration.load(path)

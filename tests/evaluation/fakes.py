@@ -27,6 +27,7 @@ class FakeVectorEnv:
 
     env_id = "barkyard/Fake-v0"
     control_dt = 0.1
+    source = "sim"
     fingerprint = "feedfacefeedface"
 
     def __init__(self, num_envs: int, frame_size: tuple[int, int] = FRAME_SIZE) -> None:

@@ -88,8 +88,16 @@ def test_refuses_seeds_before_the_first_step(seeds: Any, named: str) -> None:
 
 @pytest.mark.parametrize("source", ["real", "simulated"])
 def test_refuses_a_source_that_steps_no_environment(source: str) -> None:
+    env = FakeVectorEnv(2)
+    env.source = source
     with pytest.raises(InvalidInput, match=source):
-        evaluate(FakeVectorEnv(2), StillActor(), SEEDS, source=source)
+        evaluate(env, StillActor(), SEEDS)
+
+
+def test_what_stands_in_for_a_real_robot_says_so() -> None:
+    env = FakeVectorEnv(2)
+    env.source = "surrogate"
+    assert evaluate(env, StillActor(), SEEDS).source == "surrogate"
 
 
 def test_evaluation_seeds() -> None:

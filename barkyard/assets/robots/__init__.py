@@ -3,6 +3,9 @@
 import importlib
 from functools import lru_cache
 
+import mujoco
+
+from barkyard.assets.parameters import model_fingerprint
 from barkyard.assets.robot import Robot
 from barkyard.errors import InvalidInput
 
@@ -22,3 +25,15 @@ def load_robot(name: str) -> Robot:
     module, attribute = ROBOTS[name].split(":")
     robot: Robot = getattr(importlib.import_module(module), attribute)()
     return robot
+
+
+@lru_cache
+def robot_model(name: str) -> mujoco.MjModel:
+    """The compiled model of a robot alone, as it is without a calibration; treat it as a constant."""
+    return load_robot(name).make_spec().compile()
+
+
+@lru_cache
+def robot_fingerprint(name: str) -> str:
+    """Fingerprint of `robot_model`, which a calibration names."""
+    return model_fingerprint(robot_model(name))

@@ -3,8 +3,9 @@
 import mujoco
 import numpy as np
 
+from barkyard.assets.calibration import Calibration
 from barkyard.assets.robosuite_models import quiet_robosuite, to_spec
-from barkyard.assets.robot import PREFIX, Calibration, Robot
+from barkyard.assets.robot import PREFIX, Robot
 
 TABLE_SIZE = (0.8, 0.8, 0.05)
 TABLE_TOP = 0.8
@@ -44,9 +45,9 @@ def bins() -> mujoco.MjSpec:
 def place_robot(scene: mujoco.MjSpec, robot: Robot, arena: str, calibration: Calibration | None) -> None:
     """Attach the robot, with its calibration, at its mount for `arena`."""
     spec = robot.make_spec()
+    spec.option = scene.option
     if calibration is not None:
         calibration.apply(spec)
-    spec.option = scene.option
     scene.attach(spec, prefix=PREFIX, frame=scene.worldbody.add_frame(pos=robot.mount(arena)))
 
 

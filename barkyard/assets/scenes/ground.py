@@ -2,7 +2,8 @@
 
 import mujoco
 
-from barkyard.assets.robot import PREFIX, Calibration, Robot
+from barkyard.assets.calibration import Calibration
+from barkyard.assets.robot import PREFIX, Robot
 from barkyard.assets.robots.barkour.model import FOOT_FRICTION, GROUND, OBSTACLE
 from barkyard.errors import InvalidInput
 
@@ -47,9 +48,9 @@ def add_walker(scene: mujoco.MjSpec, robot: Robot, calibration: Calibration | No
     if not robot.feet:
         raise InvalidInput(f"robot {robot.name!r} has no feet; this task is for robots that walk, such as barkour_vb")
     spec = robot.make_spec()
+    spec.option = scene.option
     if calibration is not None:
         calibration.apply(spec)
-    spec.option = scene.option
     scene.attach(spec, prefix=PREFIX, frame=scene.worldbody.add_frame())
     root = scene.body(PREFIX + "torso")
     root.add_camera(

@@ -13,6 +13,9 @@ HOME = (0.0, math.pi / 16, 0.0, -math.pi / 2 - math.pi / 3, 0.0, math.pi - 0.2, 
 HOME_NOISE = 0.02
 """robosuite 1.5.2, `Robot.initialization_noise` [rad]."""
 
+IMPEDANCE = ((600.0, 50.0), (600.0, 50.0), (600.0, 50.0), (600.0, 50.0), (250.0, 30.0), (150.0, 25.0), (50.0, 15.0))
+"""Stiffness and damping of Franka's example of joint impedance control, as iamlab-cmu/franka-interface has them."""
+
 
 def panda() -> Robot:
     """The Panda as robosuite mounts it: on a pedestal, 7 torque motors, gripper."""
@@ -34,6 +37,7 @@ def panda() -> Robot:
             pads=(("gripper_finger1_pad_collision",), ("gripper_finger2_pad_collision",)),
         ),
         mounts={"table": (-0.56, 0.0, 0.0), "bins": (-0.5, -0.1, 0.0)},
+        impedance=IMPEDANCE,
     )
 
 

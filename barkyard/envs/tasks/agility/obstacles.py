@@ -14,7 +14,8 @@ from barkyard.agility.kernels import GEOMETRY
 from barkyard.agility.layout import OBSTACLES, Course
 from barkyard.agility.score import RULES, scores
 from barkyard.agility.tracker import FAULTS, MODES
-from barkyard.assets.robot import Calibration, Robot
+from barkyard.assets.calibration import Calibration
+from barkyard.assets.robot import Robot
 from barkyard.assets.scenes.ground import add_walker, open_ground
 from barkyard.control.controller import Watch
 from barkyard.envs.draws import draw_keys, uniform

@@ -7,7 +7,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.assets.robot import Calibration, Robot
+from barkyard.assets.calibration import Calibration
+from barkyard.assets.robot import Robot
 from barkyard.assets.scenes.ground import add_walker, open_ground
 from barkyard.envs.draws import between, draw_keys, uniform
 from barkyard.envs.memory import Layout
@@ -37,7 +38,7 @@ class WalkingOptions(Options):
     """Choices of walking tasks.
 
     Attributes:
-        randomization: `default`, `none`, or an object of ranges; see `envs.randomization.Randomization`.
+        randomization: `default`, `none`, `posterior`, or an object of ranges; see `envs.randomization.Randomization`.
         torque_limit: of every actuator [N m]; None is the robot's own.
         history: so many past control periods are observed as part `history`.
     """
@@ -50,6 +51,11 @@ class WalkingOptions(Options):
         object.__setattr__(self, "randomization", as_randomization(self.randomization))
         if type(self.history) is not int or not 0 <= self.history <= LONGEST_HISTORY:
             raise InvalidInput(f"history is {self.history!r}; give whole control periods, 0 to {LONGEST_HISTORY}")
+
+    @property
+    def posterior(self) -> bool:
+        """Whether every episode draws the robot's parameters from its calibration's samples."""
+        return isinstance(self.randomization, Randomization) and self.randomization.posterior
 
 
 class QuadrupedVelocity(Task):

@@ -1,6 +1,7 @@
 """What picking tasks share: an object, the gripper's pads, and the observation of both."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import mujoco
 import numpy as np
@@ -8,12 +9,32 @@ from numpy.typing import NDArray
 
 from barkyard.assets.robot import PREFIX, Robot
 from barkyard.envs.simulation import Array, Simulation
-from barkyard.envs.task import Part
+from barkyard.envs.task import Options, Part
 from barkyard.errors import InvalidInput
 
 OBJECT = "object/"
 WORKSPACE = 10.0
 """Positions are observed within this distance of the world's origin [m]; an object thrown farther reads as this."""
+
+
+@dataclass(frozen=True)
+class GraspingOptions(Options):
+    """Choices of picking tasks.
+
+    Attributes:
+        randomization: `none`, or `posterior`: every episode draws the robot from its calibration's samples.
+    """
+
+    randomization: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.randomization not in ("none", "posterior"):
+            raise InvalidInput(f"randomization is {self.randomization!r}; valid: 'none', 'posterior'")
+
+    @property
+    def posterior(self) -> bool:
+        """Whether every episode draws the robot's parameters from its calibration's samples."""
+        return self.randomization == "posterior"
 
 
 def add_pad_sensors(spec: mujoco.MjSpec, robot: Robot) -> None:

@@ -6,11 +6,12 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.assets.robot import Calibration, Robot
+from barkyard.assets.calibration import Calibration
+from barkyard.assets.robot import Robot
 from barkyard.assets.scenes import arenas, objects
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Part, Task
-from barkyard.envs.tasks.manipulation.grasping import OBJECT, Grasping, add_pad_sensors
+from barkyard.envs.tasks.manipulation.grasping import OBJECT, Grasping, GraspingOptions, add_pad_sensors
 from barkyard.envs.visual.painting import Area
 from barkyard.rotation import quat_about_z
 
@@ -35,6 +36,7 @@ class Lift(Task):
     camera = "agentview"
     memory_size = 3
     clear_areas = tuple(Area((0.0, 0.25), side, arenas.TABLE_TOP) for side in ((-0.3, -0.12), (0.12, 0.3)))
+    options_type = GraspingOptions
 
     def make_scene(self, robot: Robot, calibration: Calibration | None) -> mujoco.MjSpec:
         """Table, robot and cube."""
@@ -60,7 +62,7 @@ class Lift(Task):
             half_size = generator.uniform(*HALF_SIZE, size=3)
             x, y = generator.uniform(-SPREAD, SPREAD, size=2)
             angle = generator.uniform(0.0, 2 * np.pi)
-            self.simulation.memory[i] = half_size
+            self.simulation.memory[i, : self.memory_size] = half_size
             height = arenas.TABLE_TOP + DROP + half_size[2]
             self.grasping.place_object(int(i), np.array([x, y, height]), quat_about_z(angle))
         self.restore(ids)
@@ -69,7 +71,7 @@ class Lift(Task):
         """Write the cubes' sizes into the models: geometry, mass and inertia."""
         fields, body = self._fields, self.grasping.body
         for i in ids:
-            half_size = self.simulation.memory[i]
+            half_size = self.simulation.memory[i, : self.memory_size]
             mass = DENSITY * 8.0 * np.prod(half_size)
             squares = half_size**2
             fields["body_mass"][i, body] = mass

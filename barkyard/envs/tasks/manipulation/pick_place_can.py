@@ -10,11 +10,12 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.assets.robot import Calibration, Robot
+from barkyard.assets.calibration import Calibration
+from barkyard.assets.robot import Robot
 from barkyard.assets.scenes import arenas, objects
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Options, Part, Task
-from barkyard.envs.tasks.manipulation.grasping import Grasping, add_pad_sensors
+from barkyard.envs.tasks.manipulation.grasping import Grasping, GraspingOptions, add_pad_sensors
 from barkyard.envs.visual.painting import Area
 from barkyard.rotation import quat_about_z
 
@@ -49,6 +50,7 @@ class PickPlaceCan(Task):
     time_limit = 20.0
     camera = "agentview"
     clear_areas = _other_quarters()
+    options_type = GraspingOptions
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)

@@ -1,0 +1,105 @@
+"""Files of recordings: arrays by name from NPZ, and from CSV."""
+
+import csv
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barkyard.errors import InvalidInput
+
+CLOCKS: Final = ("t", "t_cmd", "t_meas")
+ARRAYS: Final = (*CLOCKS, "q_cmd", "q_meas", "joints", "units", "source")
+SOURCES: Final = ("real", "surrogate")
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """The arrays of a recording by name, numbers as float64.
+
+    Raises:
+        InvalidInput: it ends otherwise, is damaged, or lacks an array; the message has column and row.
+    """
+    readers = {".npz": _read_npz, ".csv": _read_csv}
+    if path.suffix not in readers:
+        raise InvalidInput(f"a recording ends in {' or '.join(readers)}")
+    found = readers[path.suffix](path)
+    _check_names(found)
+    return found
+
+
+def _check_names(found: Mapping[str, Any]) -> None:
+    missing = [name for name in ("q_cmd", "q_meas", "joints") if name not in found]
+    if "t" not in found:
+        missing += [name for name in ("t_cmd", "t_meas") if name not in found]
+    if missing:
+        raise InvalidInput(
+            f"there is no {', '.join(missing)}; needed: q_cmd and q_meas [rad], joints, and t or t_cmd and t_meas [s]"
+        )
+    if str(found.get("units", "rad")) != "rad":
+        raise InvalidInput(f"units is {str(found['units'])!r}; positions must be in 'rad'")
+    if str(found.get("source", "real")) not in SOURCES:
+        raise InvalidInput(f"source is {str(found['source'])!r}; valid: {', '.join(SOURCES)}")
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as stream:  # opened here because numpy leaves a damaged file open
+            loaded = np.load(stream, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
+                raise ValueError("it holds one array, not arrays by name")
+            with loaded:
+                found: dict[str, Any] = {name: loaded[name] for name in ARRAYS if name in loaded}
+    except (ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as problem:
+        raise InvalidInput(f"the file is cut short, damaged, or not an NPZ file of plain arrays: {problem}") from None
+    for name in found.keys() & {*CLOCKS, "q_cmd", "q_meas"}:
+        if found[name].dtype.kind not in "fiu":
+            raise InvalidInput(f"{name} is of {found[name].dtype}; it must hold numbers")
+        found[name] = found[name].astype(np.float64)
+    return found
+
+
+def _read_csv(path: Path) -> dict[str, Any]:
+    try:
+        rows = [row for row in csv.reader(path.read_text().splitlines()) if row and not row[0].startswith("#")]
+    except UnicodeDecodeError as problem:
+        raise InvalidInput(f"the file is not text: {problem}") from None
+    if len(rows) < 2:
+        raise InvalidInput("there is no sample; a recording has a header and at least two rows")
+    header = [name.strip() for name in rows.pop(0)]
+    for name in header:
+        if header.count(name) > 1:
+            raise InvalidInput(f"column {name} is there {header.count(name)} times")
+    for row, cells in enumerate(rows, start=1):
+        if len(cells) != len(header):
+            raise InvalidInput(
+                f"row {row} ends after column {header[min(len(cells), len(header)) - 1]}: {len(cells)} cells, and "
+                f"the header has {len(header)}; is the file cut short?"
+            )
+    joints = [name.removesuffix(".cmd") for name in header if name.endswith(".cmd")]
+    unmeasured = [joint for joint in joints if f"{joint}.meas" not in header]
+    if unmeasured or not joints:
+        raise InvalidInput(
+            f"there is no column {unmeasured[0] if unmeasured else '<joint>'}.meas; every joint has the columns "
+            "<joint>.cmd and <joint>.meas"
+        )
+    found: dict[str, Any] = {name: _numbers(rows, header, [name])[:, 0] for name in CLOCKS if name in header}
+    found["q_cmd"] = _numbers(rows, header, [f"{joint}.cmd" for joint in joints])
+    found["q_meas"] = _numbers(rows, header, [f"{joint}.meas" for joint in joints])
+    return {**found, "joints": joints}
+
+
+def _numbers(rows: Sequence[Sequence[str]], header: Sequence[str], names: Sequence[str]) -> NDArray[np.float64]:
+    places = [header.index(name) for name in names]
+    for row, cells in enumerate(rows, start=1):
+        for place in places:
+            if not _NUMBER.fullmatch(cells[place].strip()):
+                raise InvalidInput(f"{header[place]}, row {row}: {cells[place]!r} is not a number")
+    return np.array([[float(cells[place]) for place in places] for cells in rows])
+
+
+_NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|inf)", re.IGNORECASE)
