@@ -28,6 +28,7 @@ def evaluate(
     episodes: int = 100,
     num_envs: int = DEFAULT_NUM_ENVS,
     seed_start: int = 0,
+    noise: float = 0.0,
     videos: int = 0,
     video_dir: Path | None = None,
     camera: str | None = None,
@@ -45,6 +46,7 @@ def evaluate(
         episodes: how many episodes.
         num_envs: environments stepped side by side; changes the time, not the result.
         seed_start: skip this many of the evaluation seeds.
+        noise: standard deviation of normal noise that is added to every action; makes an actor as bad as is wanted.
         videos: film this many episodes; of a run over the agility course this also keeps a log for barkyard score
             and a picture of its path.
         video_dir: where videos go; for RUN/results/NAME.json and RUN/NAME.json it is RUN/videos/NAME unless given.
@@ -65,7 +67,7 @@ def evaluate(
         open_environment(env, min(num_envs, episodes), environment_arguments(env_kwargs)) as batch,
         Progress(f"evaluating {actor} on {env}", episodes, unit="episodes", quiet=quiet) as progress,
     ):
-        who, fingerprints = make_actor(actor, batch)
+        who, fingerprints = make_actor(actor, batch, noise)
 
         def count(record: EpisodeRecord) -> None:
             nonlocal successes, done

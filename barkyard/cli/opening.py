@@ -76,17 +76,23 @@ def open_environment(env_id: str, num_envs: int, arguments: Mapping[str, Any]) -
         env.close()
 
 
-def make_actor(name: str, env: "RobotVectorEnv") -> tuple[Actor, dict[str, str]]:
+def make_actor(name: str, env: "RobotVectorEnv", noise: float = 0.0) -> tuple[Actor, dict[str, str]]:
     """The actor called `name`, and the fingerprints of what it was made from.
 
     Args:
         name: `expert`, `random`, or a checkpoint's folder.
         env: where it is to act.
+        noise: standard deviation of the noise that is added to its actions.
 
     Raises:
-        InvalidInput: it is none of these.
+        InvalidInput: it is none of these, or the noise is no deviation.
         CheckpointError: the checkpoint is damaged or does not fit the environment.
     """
+    if noise:
+        from barkyard.evaluation import NoisyActor
+
+        actor, fingerprints = make_actor(name, env)
+        return NoisyActor(actor, _action_dim(env), noise), fingerprints
     if name == "expert":
         from barkyard.experts import make_expert
 

@@ -1,5 +1,6 @@
 """Closed-loop evaluation: run episodes, count successes, say how sure the count is, and show it."""
 
+from barkyard.evaluation.actors import NoisyActor as NoisyActor
 from barkyard.evaluation.actors import RandomActor as RandomActor
 from barkyard.evaluation.evaluate import EvaluationInterrupted as EvaluationInterrupted
 from barkyard.evaluation.evaluate import evaluate as evaluate

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from barkyard.errors import InvalidInput
-from barkyard.evaluation import RandomActor
+from barkyard.evaluation import NoisyActor, RandomActor
 
 
 def actions_of(seed: int, slot: int, batch: int, steps: int = 4) -> NDArray[np.float32]:
@@ -47,3 +47,41 @@ def test_idle_slots_get_zeros() -> None:
 def test_refuses_no_actions() -> None:
     with pytest.raises(InvalidInput, match="action_dim is 0"):
         RandomActor(0)
+
+
+class _Still:
+    """Acts 0.5 throughout."""
+
+    name = "still"
+
+    def reset(self, slots: NDArray[np.intp], seeds: NDArray[np.int64]) -> None:
+        self.begun = seeds.tolist()
+
+    def act(self, observations: dict[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+        return np.full((len(observations["x"]), 2), 0.5, np.float32)
+
+
+def _noisy(noise: float, batch: int, slot: int, steps: int) -> NDArray[np.float32]:
+    actor = NoisyActor(_Still(), 2, noise)
+    actor.reset(np.arange(batch), np.where(np.arange(batch) == slot, 7, 100 + np.arange(batch)))
+    return np.stack([actor.act({"x": np.zeros((batch, 1))})[slot] for _ in range(steps)])
+
+
+def test_noise_is_normal_and_depends_on_the_seed_alone() -> None:
+    actions = _noisy(0.1, 1, 0, 4000)
+    np.testing.assert_array_equal(actions, _noisy(0.1, 5, 3, 4000))
+    np.testing.assert_allclose(actions.mean(axis=0), 0.5, atol=0.008)  # 5 standard errors
+    np.testing.assert_allclose(actions.std(axis=0), 0.1, atol=0.006)
+
+
+def test_noisy_actions_stay_in_range_and_none_is_none() -> None:
+    actions = _noisy(5.0, 1, 0, 200)
+    assert np.abs(actions).max() == 1.0
+    np.testing.assert_array_equal(_noisy(0.0, 1, 0, 3), np.full((3, 2), 0.5, np.float32))
+    assert NoisyActor(_Still(), 2, 0.25).name == "still with noise 0.25"
+
+
+@pytest.mark.parametrize("noise", [-0.1, float("nan"), float("inf")])
+def test_refuses_noise_that_is_no_deviation(noise: float) -> None:
+    with pytest.raises(InvalidInput, match="give a standard deviation of the actions, 0 or more"):
+        NoisyActor(_Still(), 2, noise)
