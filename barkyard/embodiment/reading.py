@@ -59,9 +59,7 @@ class ModelReader:
         self._joint_number = {joint: i for i, joint in enumerate(self._driven)}
         self.joints = self._read_joints()
         self.limbs = [self._limb(i) for i in range(len(self._bodies))]
-        self.actuators = [
-            made for i, drive in enumerate(drives) if (made := self._actuator(i, drive)) is not None
-        ]
+        self.actuators = [made for i, drive in enumerate(drives) if (made := self._actuator(i, drive)) is not None]
 
     def _find_root(self, name: str | None, driven: Iterable[int]) -> int:
         model = self.model
@@ -220,7 +218,9 @@ class ModelReader:
 
     def _actuator(self, number: int, drive: _Drive) -> Actuator | None:
         """None for an actuator of another robot."""
-        ours = {self._joint_number[joint]: weight for joint, weight in drive.joints.items() if joint in self._joint_number}
+        ours = {
+            self._joint_number[joint]: weight for joint, weight in drive.joints.items() if joint in self._joint_number
+        }
         if not ours and drive.body not in self.limb_of:
             return None
         joints = tuple(sorted(ours))
@@ -253,5 +253,3 @@ def _rounded(values: Iterable[float]) -> list[float]:
 def _vector(values: Array) -> Vector:
     x, y, z = _rounded(values)
     return (x, y, z)
-
-

@@ -50,7 +50,12 @@ def test_passive_joints_are_folded_in() -> None:
 def test_a_longer_fingertip_is_seen() -> None:
     """It moves no joint, so that positions of joints alone would not tell."""
     short, long = (
-        Embodiment.from_model(compiled(f'<body name="tip"><joint name="t"/><geom type="capsule" size=".01" fromto="0 0 0 0 0 -{length}"/></body>', motors("t")))
+        Embodiment.from_model(
+            compiled(
+                f'<body name="tip"><joint name="t"/><geom type="capsule" size=".01" fromto="0 0 0 0 0 -{length}"/></body>',
+                motors("t"),
+            )
+        )
         for length in (0.1, 0.2)
     )
     assert (short.limbs[1].length, long.limbs[1].length) == (pytest.approx(0.11), pytest.approx(0.21))
@@ -111,7 +116,9 @@ def test_relabelling_permutes_everything(order: tuple[int, ...]) -> None:
             permuted = getattr(getattr(second, graph), array)[np.ix_(moved, moved)]
             np.testing.assert_array_equal(getattr(getattr(first, graph), array), permuted)
     told = [{limb.name: (limb.position, limb.tip, limb.length) for limb in body.limbs} for body in (first, second)]
-    told += [{joint.name: (joint.position, joint.axis, joint.limits) for joint in body.joints} for body in (first, second)]
+    told += [
+        {joint.name: (joint.position, joint.axis, joint.limits) for joint in body.joints} for body in (first, second)
+    ]
     assert told[0] == told[1] and told[2] == told[3]
     ends = [[body.limbs[limb].name for limb in body.signals["action"]] for body in (first, second)]
     assert ends[0] == ends[1][::-1]

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from barkyard.embodiment import Graph
 
-PARENTS = st.integers(1, 12).flatmap(lambda n: st.tuples(*[st.integers(-1 if i == 0 else 0, max(i - 1, 0)) for i in range(n)]))
+PARENTS = st.integers(1, 12).flatmap(
+    lambda n: st.tuples(*[st.integers(-1 if i == 0 else 0, max(i - 1, 0)) for i in range(n)])
+)
 TREES = PARENTS.map(lambda parents: (-1, *parents[1:]))
 
 
