@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from barkyard.cli.opening import settings
+from barkyard.cli.opening import open_environment, settings
 from barkyard.cli.terminal import Json, Quiet, print_json, print_text
-from barkyard.policies.registry import POLICIES
+from barkyard.embodiment import Embodiment
+from barkyard.errors import InvalidInput
+from barkyard.policies.registry import POLICIES, find
 
 
 def train(
@@ -22,6 +24,7 @@ def train(
     seed: int = 0,
     observations: tuple[str, ...] = (),
     override: tuple[str, ...] = (),
+    body: Annotated[Path | None, arg(metavar="FILE")] = None,
     device: str = "cpu",
     resume: bool = False,
     as_json: Json = False,
@@ -38,6 +41,7 @@ def train(
         seed: of weights, batches and noise.
         observations: observation parts to learn from; all vectors unless given.
         override: settings by dotted name, as network.widths=[32,64] or training.learning_rate=1e-3.
+        body: an embodiment's JSON file, for policies built on a body; that of the dataset's environment unless given.
         device: torch device.
         resume: go on with the run in DIR.
         as_json: print a summary as JSON.
@@ -57,6 +61,7 @@ def train(
             resume=resume,
             observation_keys=observations or None,
             overrides=settings(override, "setting"),
+            embodiment=_body(datasets[0], body) if find(policy).needs_body else None,
             device=device,
             quiet=quiet,
         )
@@ -70,6 +75,22 @@ def train(
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in summary.items() if value is not None)
         print_text(f"{checkpoint}: {numbers}")
     return 0
+
+
+def _body(dataset: Path, file: Path | None) -> Embodiment:
+    """What is in the file, or the body in the dataset's environment."""
+    if file is not None:
+        try:
+            return Embodiment.from_json(json.loads(file.read_text()))
+        except (OSError, ValueError) as error:
+            raise InvalidInput(f"--body {file}: {error}") from error
+    from barkyard.datasets import Dataset
+    from barkyard.envs.bodies import environment_body
+
+    source = Dataset.open(dataset)
+    arguments = {name: value for name, value in source.env_kwargs.items() if name != "cameras"}
+    with open_environment(source.env_id, 1, arguments) as env:
+        return environment_body(env)
 
 
 def _last_line(log: Path) -> dict[str, Any]:

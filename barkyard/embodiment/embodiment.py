@@ -111,6 +111,11 @@ class Embodiment:
         """Hash of the content."""
         return provenance.fingerprint(self.to_json())
 
+    def summary(self) -> str:
+        """In one line: how many limbs, joints and actuators, and the fingerprint."""
+        counts = f"{len(self.limbs)} limbs, {len(self.joints)} joints and {len(self.actuators)} actuators"
+        return f"{counts} (fingerprint {self.fingerprint})"
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
         return {

@@ -13,8 +13,8 @@ from barkyard.assets.robosuite_models import quiet_robosuite, to_spec
 TWO_ARMS = """
 <mujoco><worldbody>
   <geom type="plane" size="1 1 1"/>
-  <body name="left" pos="0 1 0"><body name="left_arm"><joint name="left"/><geom size=".1" pos=".3 0 0"/></body></body>
-  <body name="right" pos="0 -1 0"><body name="right_arm"><joint name="right"/><geom size=".1" pos=".3 0 0"/></body></body>
+  <body name="left" pos="0 1 0"><body name="left_arm"><joint name="left"/><geom size=".1"/></body></body>
+  <body name="right" pos="0 -1 0"><body name="right_arm"><joint name="right"/><geom size=".1"/></body></body>
   <body name="ball"><freejoint/><geom size=".1"/></body>
 </worldbody><actuator><motor joint="left"/><motor joint="right"/></actuator></mujoco>
 """

@@ -49,15 +49,8 @@ def test_passive_joints_are_folded_in() -> None:
 
 def test_a_longer_fingertip_is_seen() -> None:
     """It moves no joint, so that positions of joints alone would not tell."""
-    short, long = (
-        Embodiment.from_model(
-            compiled(
-                f'<body name="tip"><joint name="t"/><geom type="capsule" size=".01" fromto="0 0 0 0 0 -{length}"/></body>',
-                motors("t"),
-            )
-        )
-        for length in (0.1, 0.2)
-    )
+    finger = '<body name="tip"><joint name="t"/><geom type="capsule" size=".01" fromto="0 0 0 0 0 -{}"/></body>'
+    short, long = (Embodiment.from_model(compiled(finger.format(length), motors("t"))) for length in (0.1, 0.2))
     assert (short.limbs[1].length, long.limbs[1].length) == (pytest.approx(0.11), pytest.approx(0.21))
     assert short.fingerprint != long.fingerprint
 

@@ -16,11 +16,10 @@ from barkyard.policies.locomotion.mlp import LocomotionMlp
 from barkyard.policies.locomotion.network import LocomotionNetwork, StepShape, StepWindow
 from barkyard.policies.locomotion.transformer import LocomotionTransformer
 from barkyard.policies.policy import FeatureSpec, Origin, Policy
+from barkyard.policies.scaling import LARGEST_OBSERVATION, Scaling, by_deviation
 
 SCAN, PREVIOUS_ACTION = "terrain", "last_action"
 """The observation parts with tokens of their own; all others are the state and command."""
-LARGEST_OBSERVATION = 5.0
-"""Standard deviations at which a normalised observation is cut off, so that what is rarely seen stays harmless."""
 
 
 class LocomotionPolicy(Policy):
@@ -72,8 +71,7 @@ class LocomotionPolicy(Policy):
         A fall puts speeds ten times as high as walking into the data. Scaled by limits, walking would be a small part
         of the range.
         """
-        mean, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
-        return Normalizer.from_limits(mean - deviation, mean + deviation)
+        return by_deviation(values)
 
     @property
     def noise_shape(self) -> tuple[int, int, int]:
@@ -108,27 +106,6 @@ class LocomotionPolicy(Policy):
         parts = {key: scaling(observations[key]) for key, scaling in self.part_scaling.items()}
         scans = parts[SCAN].unflatten(-1, self.locomotion.scan_shape) if SCAN in parts else None
         return StepWindow(self.state_scaling(states), parts.get(PREVIOUS_ACTION), scans)
-
-
-class Scaling(nn.Module):
-    """Normalises parts that stand side by side on the last axis, and cuts off at `+-largest`."""
-
-    def __init__(self, normalizers: Sequence[Normalizer], largest: float) -> None:
-        super().__init__()
-        self.largest = largest
-        for name in ("center", "half_range"):
-            values = np.concatenate([getattr(normalizer, name) for normalizer in normalizers])
-            self.register_buffer(name, torch.from_numpy(values.astype(np.float32)), persistent=False)
-        self.center: Tensor
-        self.half_range: Tensor
-
-    def forward(self, values: Tensor) -> Tensor:
-        """`(..., d)` values, shifted, scaled and cut off."""
-        return ((values - self.center) / self.half_range).clamp(-self.largest, self.largest)
-
-    def denormalize(self, values: Tensor) -> Tensor:
-        """`(..., d)` normalised values, cut off, in their own scale."""
-        return values.clamp(-self.largest, self.largest) * self.half_range + self.center
 
 
 def _check_parts(shapes: Mapping[str, tuple[int, ...]], state_keys: Sequence[str], scan: tuple[int, int]) -> None:
