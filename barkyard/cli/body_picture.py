@@ -115,9 +115,11 @@ def _plot(robot: str, body: Embodiment, image: NDArray[np.uint8], pixels: Array,
             start = pixels[limb.parent]
             axes.plot([start[0], end[0]], [start[1], end[1]], color="black", linewidth=2, zorder=2)
     hops = body.limb_graph.hop[0]
-    axes.scatter(*pixels.T, c=hops, cmap="viridis", s=170, edgecolors="white", linewidths=1.5, zorder=3)
-    for number, (limb, (x, y)) in enumerate(zip(body.limbs, pixels, strict=True)):
-        axes.text(x, y, str(number), color="white", fontsize=8, ha="center", va="center", zorder=4)
+    axes.scatter(
+        pixels[:, 0], pixels[:, 1], c=hops, cmap="viridis", s=170, edgecolors="white", linewidths=1.5, zorder=3
+    )
+    for number, (limb, at) in enumerate(zip(body.limbs, pixels, strict=True)):
+        axes.text(at[0], at[1], str(number), color="white", fontsize=8, ha="center", va="center", zorder=4)
         axes.text(20, 60 + 20 * number, f"{number:2d} {limb.name}", fontsize=9, family="monospace")
     counts = f"{len(body.limbs)} limbs, {len(body.joints)} joints, {len(body.actuators)} actuators"
     axes.text(20, 30, f"{robot}: {counts}, diameter {body.limb_graph.hop.max()}", fontsize=12)

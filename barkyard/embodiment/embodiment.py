@@ -137,10 +137,9 @@ class Embodiment:
         try:
             if values["schema"] != SCHEMA:
                 raise InvalidInput(f"schema is {values['schema']}; this version reads {SCHEMA}: read the model anew")
-            limbs, joints, actuators = (
-                tuple(kind(**{name: _frozen(value) for name, value in each.items()}) for each in values[key])
-                for key, kind in (("limbs", Limb), ("joints", Joint), ("actuators", Actuator))
-            )
+            limbs = tuple(Limb(**_frozen(each)) for each in values["limbs"])
+            joints = tuple(Joint(**_frozen(each)) for each in values["joints"])
+            actuators = tuple(Actuator(**_frozen(each)) for each in values["actuators"])
             signals = {name: tuple(map(int, numbers)) for name, numbers in values["signals"].items()}
             return cls(limbs, joints, actuators, bool(values["floating"])).with_signals(signals)
         except (KeyError, TypeError, AttributeError) as error:
@@ -151,5 +150,5 @@ def _plain(part: Any) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(part).items()}
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _frozen(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

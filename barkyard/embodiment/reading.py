@@ -193,7 +193,7 @@ class ModelReader:
             _vector(position),
             (w, x, y, z),
             _vector(tip),
-            _rounded([np.linalg.norm(tip - origin)])[0],
+            _rounded([float(np.linalg.norm(tip - origin))])[0],
             tuple(_name(model, mujoco.mjtObj.mjOBJ_BODY, each) for each in bodies),
             tuple(passive),
         )

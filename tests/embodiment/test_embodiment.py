@@ -51,7 +51,7 @@ def test_a_longer_fingertip_is_seen() -> None:
     """It moves no joint, so that positions of joints alone would not tell."""
     finger = '<body name="tip"><joint name="t"/><geom type="capsule" size=".01" fromto="0 0 0 0 0 -{}"/></body>'
     short, long = (Embodiment.from_model(compiled(finger.format(length), motors("t"))) for length in (0.1, 0.2))
-    assert (short.limbs[1].length, long.limbs[1].length) == (pytest.approx(0.11), pytest.approx(0.21))
+    assert [body.limbs[1].length for body in (short, long)] == pytest.approx([0.11, 0.21])
     assert short.fingerprint != long.fingerprint
 
 
@@ -108,13 +108,15 @@ def test_relabelling_permutes_everything(order: tuple[int, ...]) -> None:
         for array in ("adjacency", "hop", "ancestor", "descendant"):
             permuted = getattr(getattr(second, graph), array)[np.ix_(moved, moved)]
             np.testing.assert_array_equal(getattr(getattr(first, graph), array), permuted)
-    told = [{limb.name: (limb.position, limb.tip, limb.length) for limb in body.limbs} for body in (first, second)]
-    told += [
-        {joint.name: (joint.position, joint.axis, joint.limits) for joint in body.joints} for body in (first, second)
-    ]
-    assert told[0] == told[1] and told[2] == told[3]
+    assert _told(first) == _told(second)
     ends = [[body.limbs[limb].name for limb in body.signals["action"]] for body in (first, second)]
     assert ends[0] == ends[1][::-1]
+
+
+def _told(body: Embodiment) -> dict[str, object]:
+    limbs = {limb.name: (limb.position, limb.tip, limb.length) for limb in body.limbs}
+    joints = {f"joint {joint.name}": (joint.position, joint.axis, joint.limits) for joint in body.joints}
+    return {**limbs, **joints}
 
 
 def test_json_round_trip_and_fingerprint() -> None:
