@@ -217,6 +217,20 @@ class Policy(nn.Module, ABC):
         first = -self.action_start
         return self.predict(observations, noise)[:, first : first + self.config.action_steps]
 
+    def actor_critic(self) -> tuple[nn.Module, nn.Module]:
+        """Networks for reinforcement learning, of one observation: the policy's own, and a new critic of its kind.
+
+        Both take `(B, I)` observations, the parts of `features` one after another, normalised; they give `(B, A)`
+        normalised actions and `(B, 1)` values.
+
+        Raises:
+            InvalidInput: this policy cannot be trained so.
+        """
+        raise InvalidInput(
+            f"policy {self.origin.policy!r} cannot be trained by reinforcement: take a Body Transformer, the limb "
+            "transformer, or locomotion-mlp"
+        )
+
     def save(self, directory: Path) -> None:
         """Write a checkpoint that replaces what is there; a kill leaves the old one or the new one, whole.
 

@@ -49,6 +49,14 @@ class BodyTransformer(nn.Module):
         return out
 
 
+class MeanOfLimbs(nn.Module):
+    """`(B, limbs)` values -> `(B, 1)`."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Their mean."""
+        return values.mean(dim=-1, keepdim=True)
+
+
 class AttentionBias(nn.Module):
     """What is added to the attention of one limb to another, for each layer; masks are made once, as the body is."""
 

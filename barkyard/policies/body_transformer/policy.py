@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from barkyard.datasets import Normalizer, WindowBatch
 from barkyard.policies.body_transformer.config import BodyTransformerConfig
 from barkyard.policies.body_transformer.layout import lay_out
-from barkyard.policies.body_transformer.network import BodyTransformer
+from barkyard.policies.body_transformer.network import BodyTransformer, MeanOfLimbs
 from barkyard.policies.policy import FeatureSpec, Origin, Policy
 from barkyard.policies.scaling import LARGEST_OBSERVATION, Scaling, by_deviation
 
@@ -35,6 +35,7 @@ class BodyTransformerPolicy(Policy):
         origin: Origin,
     ) -> None:
         super().__init__(config, features, normalizers, origin)
+        self.body_transformer = config
         self.layout = lay_out(features, config.observation_steps, config.shared_maps)
         assert features.embodiment is not None
         self.scaling = Scaling([normalizers[key] for key in features.observations], LARGEST_OBSERVATION)
@@ -68,6 +69,13 @@ class BodyTransformerPolicy(Policy):
     def act(self, observations: Mapping[str, Tensor], noise: Tensor) -> Tensor:
         """The action of the newest step alone."""
         return self.action_scaling.denormalize(self.network(self._normalize(observations).flatten(1))[:, None])
+
+    def actor_critic(self) -> tuple[nn.Module, nn.Module]:
+        """The network, and one of its size whose value is the mean over limbs; see `Policy.actor_critic`."""
+        assert self.features.embodiment is not None
+        hop = self.features.embodiment.limb_graph.hop
+        critic = BodyTransformer(self.body_transformer, self.layout, hop, values=True)
+        return self.network, nn.Sequential(critic, MeanOfLimbs())
 
     def _normalize(self, observations: Mapping[str, Tensor]) -> Tensor:
         """`(B, To, I)`, the parts one after another."""

@@ -51,18 +51,17 @@ class LocomotionPolicy(Policy):
             {key: Scaling([normalizers[key]], LARGEST_OBSERVATION) for key in (PREVIOUS_ACTION, SCAN) if key in shapes}
         )
         self.action_scaling = Scaling([normalizers["action"]], 1.0)
-        step = StepShape(
+        self._step = StepShape(
             state=sum(shapes[key][0] for key in self.state_keys),
             action=shapes[PREVIOUS_ACTION][0] if PREVIOUS_ACTION in shapes else None,
             scan=config.scan_shape if SCAN in shapes else None,
         )
+        self.network = self._make_network(features.action_dim)
+
+    def _make_network(self, outputs: int) -> LocomotionNetwork:
+        config = self.locomotion
         network = LocomotionTransformer if isinstance(config.network, TransformerConfig) else LocomotionMlp
-        self.network: LocomotionNetwork = network(
-            config.network,  # type: ignore[arg-type]
-            config,
-            step,
-            features.action_dim,
-        )
+        return network(config.network, config, self._step, outputs)  # type: ignore[arg-type]
 
     @staticmethod
     def fit_observation(values: NDArray[np.float32]) -> Normalizer:
@@ -101,11 +100,36 @@ class LocomotionPolicy(Policy):
         """The action of the newest step alone; see `Policy.act`."""
         return self.action_scaling.denormalize(self.network(self._window(observations), newest=True))
 
+    def actor_critic(self) -> tuple[nn.Module, nn.Module]:
+        """The network and a critic of its size; see `Policy.actor_critic`. Raises InvalidInput for several steps."""
+        if self.locomotion.observation_steps != 1:
+            raise InvalidInput(f"observation_steps is {self.locomotion.observation_steps}; reinforcement takes 1")
+        return OneStep(self.network, self), OneStep(self._make_network(1), self)
+
     def _window(self, observations: Mapping[str, Tensor]) -> StepWindow:
         states = torch.cat([observations[key] for key in self.state_keys], dim=-1)
         parts = {key: scaling(observations[key]) for key, scaling in self.part_scaling.items()}
         scans = parts[SCAN].unflatten(-1, self.locomotion.scan_shape) if SCAN in parts else None
         return StepWindow(self.state_scaling(states), parts.get(PREVIOUS_ACTION), scans)
+
+
+class OneStep(nn.Module):
+    """A network of windows as one of single flat observations, the parts one after another."""
+
+    def __init__(self, network: LocomotionNetwork, policy: LocomotionPolicy) -> None:
+        super().__init__()
+        self.network = network
+        self._sizes = {key: shape[0] for key, shape in policy.features.observations.items()}
+        self._states, self._scan = policy.state_keys, policy.locomotion.scan_shape
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """`(B, I)` -> `(B, outputs)`."""
+        split = observations[:, None].split(list(self._sizes.values()), dim=-1)
+        parts = dict(zip(self._sizes, split, strict=True))
+        scans = parts[SCAN].unflatten(-1, self._scan) if SCAN in parts else None
+        states = torch.cat([parts[key] for key in self._states], dim=-1)
+        out: Tensor = self.network(StepWindow(states, parts.get(PREVIOUS_ACTION), scans), newest=True)
+        return out[:, 0]
 
 
 def _check_parts(shapes: Mapping[str, tuple[int, ...]], state_keys: Sequence[str], scan: tuple[int, int]) -> None:
