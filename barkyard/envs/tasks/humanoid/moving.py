@@ -1,4 +1,4 @@
-"""Stand, walk and run as in DeepMind's Control Suite (Tassa et al., arXiv 1801.00690; dm_control 1.0.50, `humanoid.py`).
+"""Stand, walk and run as in DeepMind's Control Suite (Tassa et al., arXiv 1801.00690; dm_control 1.0.50).
 
 Held to `dm_control.suite` in tests: from the same state, the same actions give the same observations and rewards.
 """
