@@ -25,9 +25,9 @@ REFUSED_BELOW = {"control": ("datasets", "rollout")}
 
 LAYER_0_LIBRARIES = ("numpy", "mujoco")
 HOMES = {
-    "torch": ("policies", "experts.locomotion.ppo"),
-    "tensordict": ("experts.locomotion.ppo",),
-    "rsl_rl": ("experts.locomotion.ppo",),
+    "torch": ("policies", "experts.locomotion.ppo", "experts.reinforcement"),
+    "tensordict": ("experts.locomotion.ppo", "experts.reinforcement"),
+    "rsl_rl": ("experts.locomotion.ppo", "experts.reinforcement"),
     "diffusers": ("policies",),
     "safetensors": ("policies", "experts"),
     "numba": ("control", "agility.kernels", "envs", "experts.locomotion.network"),

@@ -5,25 +5,36 @@ from typing import Annotated, Any, Final
 
 from tyro.conf import Positional, arg
 
+from barkyard.assets.robots import ROBOTS
 from barkyard.cli.opening import checkpoint_fingerprint
-from barkyard.cli.terminal import Json, print_json, print_text
+from barkyard.cli.terminal import Json, print_json, print_note, print_text
 from barkyard.errors import InvalidInput
 
 READABLE: Final = (
     "a dataset (a folder with meta/info.json)",
     "a checkpoint (a folder with config.json and model.safetensors, or a training's folder)",
     "a result (a .json file of barkyard evaluate)",
+    "a robot's body (a robot's name)",
 )
 
 
-def inspect(path: Annotated[Positional[Path], arg(metavar="PATH")], /, *, as_json: Json = False) -> int:
-    """Say what a dataset, checkpoint or result is.
+def inspect(
+    path: Annotated[Positional[Path], arg(metavar="PATH|ROBOT")],
+    /,
+    *,
+    graph: Annotated[Path | None, arg(metavar="PICTURE")] = None,
+    as_json: Json = False,
+) -> int:
+    """Say what a dataset, checkpoint or result is, or what a robot's body is made of.
 
     Args:
-        path: the file or folder.
+        path: the file or folder, or a robot's name.
+        graph: draw the graph of the robot's body over the robot, into this file.
         as_json: print JSON.
     """
     facts = describe(path)
+    if graph is not None:
+        _draw(str(path), graph)
     if as_json:
         print_json(facts)
     else:
@@ -45,8 +56,14 @@ def describe(path: Path) -> dict[str, Any]:
         return _checkpoint(path)
     if path.is_file() and path.suffix == ".json":
         return _result(path)
+    if str(path) in ROBOTS:
+        return _body(str(path))
     what = "is none of these" if path.exists() else "does not exist"
-    raise InvalidInput(f"{path} {what}. This command reads:\n  " + "\n  ".join(READABLE))
+    raise InvalidInput(
+        f"{path} {what}. This command reads:\n  "
+        + "\n  ".join(READABLE)
+        + f"\nThe robots are {', '.join(sorted(ROBOTS))}"
+    )
 
 
 def _dataset(path: Path) -> dict[str, Any]:
@@ -112,6 +129,37 @@ def _result(path: Path) -> dict[str, Any]:
         "fingerprints": dict(result.fingerprints),
         "versions": dict(result.versions),
     }
+
+
+def _body(robot: str) -> dict[str, Any]:
+    from barkyard.assets.robots.bodies import robot_body
+
+    body = robot_body(robot)
+    joints = {limb: [joint.name for joint in body.joints if joint.limb == limb] for limb in range(len(body.limbs))}
+    return {
+        "kind": "body",
+        "robot": robot,
+        "base": "free" if body.floating else "fixed",
+        "limbs": {
+            limb.name: f"on {body.limbs[limb.parent].name} by {'+'.join(joints[i])}, {limb.length:.3f} m"
+            if i
+            else "root"
+            for i, limb in enumerate(body.limbs)
+        },
+        "joints": len(body.joints),
+        "actuators": len(body.actuators),
+        "diameter": int(body.limb_graph.hop.max()),
+        "fingerprint": body.fingerprint,
+    }
+
+
+def _draw(robot: str, picture: Path) -> None:
+    from barkyard.cli.body_picture import draw_body
+
+    if robot not in ROBOTS:
+        raise InvalidInput(f"--graph draws a robot's body, and {robot!r} is none; valid: {', '.join(sorted(ROBOTS))}")
+    draw_body(robot, picture)
+    print_note(f"{picture}: the body of {robot}")
 
 
 def _words(value: Any) -> str:

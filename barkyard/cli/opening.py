@@ -116,12 +116,14 @@ def _check_arguments(env_id: str, arguments: Mapping[str, Any]) -> None:
 
 
 def _policy_actor(path: str, env: "RobotVectorEnv") -> tuple[Actor, dict[str, str]]:
+    from barkyard.envs.bodies import environment_body
     from barkyard.policies import PolicyActor, load_policy
 
     policy = load_policy(path)
     assert isinstance(env.single_observation_space, spaces.Dict)
     shapes = {key: space.shape for key, space in env.single_observation_space.items() if space.shape is not None}
-    policy.features.check(shapes, _action_dim(env))
+    body = environment_body(env) if policy.features.embodiment is not None else None
+    policy.features.check(shapes, _action_dim(env), body)
     if policy.features.env_id != env.env_id:
         print_note(f"note: {path} learnt from {policy.features.env_id}, and acts in {env.env_id}")
     fingerprints = {"dataset": policy.origin.dataset, "checkpoint": checkpoint_fingerprint(path)}

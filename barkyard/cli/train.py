@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from barkyard.cli.opening import settings
-from barkyard.cli.terminal import Json, Quiet, print_json, print_text
-from barkyard.policies.registry import POLICIES
+from barkyard.cli.opening import environment_arguments, open_environment, settings
+from barkyard.cli.terminal import Json, Progress, Quiet, print_json, print_text
+from barkyard.embodiment import Embodiment
+from barkyard.errors import InvalidInput
+from barkyard.policies.registry import POLICIES, find
 
 
 def train(
@@ -22,27 +24,41 @@ def train(
     seed: int = 0,
     observations: tuple[str, ...] = (),
     override: tuple[str, ...] = (),
+    rl: Annotated[str | None, arg(metavar="ENV")] = None,
+    num_envs: int = 256,
+    env_kwargs: tuple[str, ...] = (),
+    body: Annotated[Path | None, arg(metavar="FILE")] = None,
     device: str = "cpu",
     resume: bool = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Train a policy on one or more datasets; stopped at any moment, it goes on with --resume.
+    """Train a policy on one or more datasets; stopped at any moment, it goes on with --resume. Or by trial, with --rl.
 
     Args:
-        datasets: their folders; the first tells the environment.
+        datasets: their folders; the first tells the environment. None with --rl.
         out: the run's folder; it gets last, best, log.jsonl and tensorboard.
         policy: a name in the registry of policies.
-        steps: optimiser steps; the policy's own number unless given.
+        steps: optimiser steps; the policy's own number unless given. With --rl, iterations of PPO.
         batch_size: windows a step; the policy's own number unless given.
         seed: of weights, batches and noise.
         observations: observation parts to learn from; all vectors unless given.
         override: settings by dotted name, as network.widths=[32,64] or training.learning_rate=1e-3.
+        rl: learn by PPO in this environment, from its reward.
+        num_envs: parallel environments of --rl.
+        env_kwargs: arguments of the environment of --rl, as difficulty=0.2.
+        body: an embodiment's JSON file, for policies built on a body; that of the dataset's environment unless given.
         device: torch device.
         resume: go on with the run in DIR.
         as_json: print a summary as JSON.
         quiet: plain lines instead of a progress bar.
     """
+    if rl is not None:
+        if datasets or resume or batch_size or observations or body:
+            raise InvalidInput("--rl learns from an environment alone: leave out datasets and the options about them")
+        return _reinforce(rl, out, policy, steps, num_envs, seed, override, env_kwargs, as_json, quiet)
+    if not datasets:
+        raise InvalidInput("give one or more datasets to learn from, or an environment with --rl")
     from barkyard.policies.train import LOG
     from barkyard.policies.train import train as run_training
 
@@ -57,6 +73,7 @@ def train(
             resume=resume,
             observation_keys=observations or None,
             overrides=settings(override, "setting"),
+            embodiment=_body(datasets[0], body) if find(policy).needs_body else None,
             device=device,
             quiet=quiet,
         )
@@ -70,6 +87,57 @@ def train(
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in summary.items() if value is not None)
         print_text(f"{checkpoint}: {numbers}")
     return 0
+
+
+def _reinforce(
+    env_id: str,
+    out: Path,
+    policy: str,
+    iterations: int | None,
+    num_envs: int,
+    seed: int,
+    override: tuple[str, ...],
+    env_kwargs: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    from barkyard.experts.reinforcement import LAST, PPOConfig, reinforce
+
+    total, line = iterations or PPOConfig().iterations, dict[str, Any]()
+    with (
+        open_environment(env_id, num_envs, environment_arguments(env_kwargs)) as env,
+        Progress(f"{policy} in {env_id}", total, unit="iterations", quiet=quiet) as progress,
+    ):
+
+        def report(numbers: dict[str, Any]) -> None:
+            line.update(numbers)
+            told = [f"{name} {numbers[name]:.3g}" for name in ("return", "length", "std") if numbers[name] is not None]
+            progress.advance(numbers["iteration"], " ".join(told))
+
+        changes = settings(override, "setting")
+        reinforce(env, policy, out, iterations=iterations, seed=seed, overrides=changes, report=report)
+    if as_json:
+        print_json({"checkpoint": str(out / LAST), **line})
+    else:
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in line.items() if value is not None)
+        print_text(f"{out / LAST}: {numbers}")
+    return 0
+
+
+def _body(dataset: Path, file: Path | None) -> Embodiment:
+    """What is in the file, or the body in the dataset's environment."""
+    if file is not None:
+        try:
+            return Embodiment.from_json(json.loads(file.read_text()))
+        except (OSError, ValueError) as error:
+            raise InvalidInput(f"--body {file}: {error}") from error
+    from barkyard.datasets import Dataset
+    from barkyard.envs.bodies import environment_body
+
+    source = Dataset.open(dataset)
+    arguments = {name: value for name, value in source.env_kwargs.items() if name != "cameras"}
+    with open_environment(source.env_id, 1, arguments) as env:
+        return environment_body(env)
 
 
 def _last_line(log: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ class EnvironmentEntry:
     Attributes:
         id: what `gym.make` takes.
         task: the task's class as `module:name`.
-        expert: the expert's factory as `module:name`, which takes the vector environment.
+        expert: the expert's factory as `module:name`, which takes the vector environment; empty where there is none.
         summary: one line.
     """
 
@@ -78,6 +78,16 @@ _ENTRIES = (
         "barkyard.envs.tasks.agility.course:AgilityCourse",
         "barkyard.experts.locomotion.actors:course_expert",
         "a quadruped runs the whole agility course",
+    ),
+    *(
+        EnvironmentEntry(
+            f"barkyard/Humanoid{name}-v0", f"barkyard.envs.tasks.humanoid.moving:Humanoid{name}", "", summary
+        )
+        for name, summary in (
+            ("Stand", "a humanoid stands up (dm_control's suite)"),
+            ("Walk", "a humanoid walks at 1 m/s (dm_control's suite)"),
+            ("Run", "a humanoid runs at 10 m/s (dm_control's suite)"),
+        )
     ),
 )
 

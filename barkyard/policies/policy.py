@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from barkyard.datasets.normalization import Normalizer
 from barkyard.datasets.windows import WindowBatch
+from barkyard.embodiment import Embodiment
 from barkyard.errors import CheckpointError, InvalidInput
 
 
@@ -26,6 +27,7 @@ class FeatureSpec:
         env_id: the environment of the data it learnt from.
         control_dt: that environment's control period [s].
         env_kwargs: that environment's keyword arguments; JSON only.
+        embodiment: the body it acts with, for policies that are built on one.
     """
 
     observations: Mapping[str, tuple[int, ...]]
@@ -33,16 +35,20 @@ class FeatureSpec:
     env_id: str
     control_dt: float
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    embodiment: Embodiment | None = None
 
-    def check(self, observation_shapes: Mapping[str, Sequence[int]], action_dim: int) -> None:
+    def check(
+        self, observation_shapes: Mapping[str, Sequence[int]], action_dim: int, embodiment: Embodiment | None = None
+    ) -> None:
         """Check that an environment or dataset offers what the policy needs; what it has beyond that is ignored.
 
         Args:
             observation_shapes: offered parts, each without batch and time axes.
             action_dim: length of an offered action.
+            embodiment: the offered body; None where it is not known.
 
         Raises:
-            CheckpointError: a part is missing, or a shape differs.
+            CheckpointError: a part is missing, a shape differs, or the policy was built for another body.
         """
         missing = [key for key in self.observations if key not in observation_shapes]
         if missing:
@@ -61,6 +67,12 @@ class FeatureSpec:
                 f"actions have length {action_dim}, but the policy commands {self.action_dim}: it learnt from "
                 f"{self.env_id} with {dict(self.env_kwargs)}. Is the controller the same?"
             )
+        if self.embodiment is not None and embodiment is not None and self.embodiment != embodiment:
+            raise CheckpointError(
+                f"the policy was built for a body with {self.embodiment.summary()}, but this one has "
+                f"{embodiment.summary()}. It learnt from {self.env_id} with {dict(self.env_kwargs)}. Is the robot the "
+                "same?"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -70,6 +82,7 @@ class FeatureSpec:
             "env_id": self.env_id,
             "control_dt": self.control_dt,
             "env_kwargs": dict(self.env_kwargs),
+            "embodiment": None if self.embodiment is None else self.embodiment.to_json(),
         }
 
     @classmethod
@@ -81,6 +94,7 @@ class FeatureSpec:
             env_id=str(values["env_id"]),
             control_dt=float(values["control_dt"]),
             env_kwargs=dict(values["env_kwargs"]),
+            embodiment=None if values.get("embodiment") is None else Embodiment.from_json(values["embodiment"]),
         )
 
 
@@ -202,6 +216,20 @@ class Policy(nn.Module, ABC):
         """
         first = -self.action_start
         return self.predict(observations, noise)[:, first : first + self.config.action_steps]
+
+    def actor_critic(self) -> tuple[nn.Module, nn.Module]:
+        """Networks for reinforcement learning, of one observation: the policy's own, and a new critic of its kind.
+
+        Both take `(B, I)` observations, the parts of `features` one after another, normalised; they give `(B, A)`
+        normalised actions and `(B, 1)` values.
+
+        Raises:
+            InvalidInput: this policy cannot be trained so.
+        """
+        raise InvalidInput(
+            f"policy {self.origin.policy!r} cannot be trained by reinforcement: take a Body Transformer, the limb "
+            "transformer, or locomotion-mlp"
+        )
 
     def save(self, directory: Path) -> None:
         """Write a checkpoint that replaces what is there; a kill leaves the old one or the new one, whole.

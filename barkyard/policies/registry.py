@@ -17,6 +17,7 @@ class PolicyEntry:
         policy: `module:Class`, a `Policy`.
         config: `module:function` that makes the policy's configuration.
         training: `module:function` that makes its default `TrainingConfig`.
+        needs_body: whether its features must have an embodiment.
     """
 
     name: str
@@ -24,6 +25,7 @@ class PolicyEntry:
     policy: str
     config: str
     training: str
+    needs_body: bool = False
 
     def policy_class(self) -> Any:
         """The class, imported now."""
@@ -75,6 +77,14 @@ def _register_locomotion(name: str, factory: str, summary: str) -> None:
     register(PolicyEntry(name, summary, f"{room}.policy:LocomotionPolicy", config, f"{config}_training"))
 
 
+def _register_body(name: str, factory: str, summary: str, training: str = "training") -> None:
+    room = "barkyard.policies.body_transformer"
+    policy = f"{room}.policy:BodyTransformerPolicy"
+    register(
+        PolicyEntry(name, summary, policy, f"{room}.config:{factory}", f"{room}.config:{training}", needs_body=True)
+    )
+
+
 _register_diffusion("diffusion-unet", "small_unet", "Diffusion Policy, 1-D U-Net, for two cores")
 _register_diffusion("diffusion-transformer", "small_transformer", "Diffusion Policy, transformer, for two cores")
 _register_diffusion("diffusion-unet-published", "published_unet", "Diffusion Policy, 1-D U-Net, 65.5 M parameters")
@@ -83,3 +93,8 @@ _register_diffusion("mip-unet", "mip_unet", "Minimal Iterative Policy, 1-D U-Net
 _register_diffusion("mip-transformer", "mip_transformer", "Minimal Iterative Policy, transformer, for two cores")
 _register_locomotion("locomotion-transformer", "transformer", "Causal transformer over 15 steps, for legged robots")
 _register_locomotion("locomotion-mlp", "mlp", "MLP over 15 steps, as large as the transformer: its baseline")
+_register_body("body-transformer-hard", "hard", "Body Transformer, limbs see their neighbours")
+_register_body("body-transformer-mix", "mix", "Body Transformer, neighbours and all limbs in turn")
+_register_body("body-transformer-soft", "soft", "Body Transformer, learnt biases by distance")
+_register_body("limb-transformer", "full", "as the Body Transformers, without a mask: their baseline")
+_register_body("body-transformer-published", "published", "Body Transformer, 17 M parameters", "published_training")

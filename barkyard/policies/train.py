@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from barkyard.datasets import Dataset
+from barkyard.embodiment import Embodiment
 from barkyard.errors import InvalidInput
 from barkyard.policies import configuration
 from barkyard.policies.checkpoint import existing, make_policy, read_json
@@ -37,6 +38,7 @@ def train(
     resume: bool = False,
     observation_keys: Sequence[str] | None = None,
     overrides: Mapping[str, Any] | None = None,
+    embodiment: Embodiment | None = None,
     device: str = "cpu",
     log_every: int = 50,
     save_every: int = 500,
@@ -60,6 +62,7 @@ def train(
         observation_keys: observation parts to learn from; all vectors unless given. A part `expert_action` is never
             one of them: where a dataset has it, it is learnt instead of the executed action.
         overrides: settings of the policy by dotted name (`network.widths`), or of the training (`training.betas`).
+        embodiment: the body that acts in the dataset, for policies that are built on one.
         device: torch device.
         log_every: steps from one line of the log to the next.
         save_every: steps from one held-out measurement and checkpoint to the next.
@@ -93,6 +96,7 @@ def train(
         training.held_out,
         seed,
         entry.policy_class().fit_observation,
+        embodiment,
     )
     policy = make_policy(
         policy_name, data.features, data.normalizers, config=config, seed=seed, dataset=data.fingerprint

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from barkyard import provenance
 from barkyard.datasets import Dataset, Normalizer, WindowBatch, Windows, split_episodes
+from barkyard.embodiment import Embodiment
 from barkyard.episode import EXPERT_ACTION
 from barkyard.errors import InvalidInput
 from barkyard.policies.policy import ChunkConfig, FeatureSpec
@@ -24,6 +25,7 @@ class TrainingData:
         held_out: fraction of the episodes to measure on.
         seed: of the split.
         fit_observation: makes the normalizer of an observation part from its `(N, d)` values.
+        embodiment: the body that acts in the datasets, for policies that are built on one.
 
     Attributes:
         features: what a policy that learns from it sees and commands.
@@ -43,6 +45,7 @@ class TrainingData:
         held_out: float,
         seed: int,
         fit_observation: Callable[[NDArray[np.float32]], Normalizer] = Normalizer.fit,
+        embodiment: Embodiment | None = None,
     ) -> None:
         sources = [with_expert_actions(each) for each in ([datasets] if isinstance(datasets, Dataset) else datasets)]
         if not sources:
@@ -54,7 +57,9 @@ class TrainingData:
             _check_alike(first, each, shapes)
         prints = [each.fingerprint for each in sources]
         self.fingerprint = prints[0] if len(prints) == 1 else provenance.combine(prints)
-        self.features = FeatureSpec(shapes, first.action_size, first.env_id, first.control_dt, first.env_kwargs)
+        self.features = FeatureSpec(
+            shapes, first.action_size, first.env_id, first.control_dt, first.env_kwargs, embodiment
+        )
         splits = [split_episodes(each.num_episodes, held_out, seed) for each in sources]
 
         def windows(side: int, steps: int, horizon: int) -> JoinedWindows:

@@ -39,6 +39,8 @@ STARTS_ALIKE = (
     "clock",
     "gates_left",
     "terrain",
+    "base_velocity",
+    "com_velocity",
 )
 """Parts that may be the same at every start: robots start at rest, upright, on level ground, with open grippers and
 clocks at zero."""

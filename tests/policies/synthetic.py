@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.datasets import DatasetWriter, Normalizer, WindowBatch
+from barkyard.embodiment import Embodiment
 from barkyard.episode import Episode
 from barkyard.policies.checkpoint import make_policy
 from barkyard.policies.configuration import vary
@@ -25,7 +27,18 @@ TINY_TRANSFORMER = DiffusionConfig(
 )
 TINY = {"unet": ("diffusion-unet", TINY_UNET), "transformer": ("diffusion-transformer", TINY_TRANSFORMER)}
 
-FEATURES = FeatureSpec({"position": (2,), "target": (2,)}, action_dim=2, env_id="test/Point-v0", control_dt=0.05)
+BODY = Embodiment.from_model(
+    mujoco.MjModel.from_xml_string(
+        """<mujoco><worldbody><body name="hub"><geom size=".1"/>
+        <body name="left"><joint name="left"/><geom size=".1"/></body>
+        <body name="right"><joint name="right"/><geom size=".1"/></body>
+        </body></worldbody><actuator><motor joint="left"/><motor joint="right"/></actuator></mujoco>"""
+    )
+)
+"""A hub and two limbs, each with one action; only policies built on a body look at it."""
+FEATURES = FeatureSpec(
+    {"position": (2,), "target": (2,)}, action_dim=2, env_id="test/Point-v0", control_dt=0.05, embodiment=BODY
+)
 NORMALIZERS = {key: Normalizer.fit([[-1.0, -0.5], [1.0, 1.5]]) for key in ("position", "target", "action")}
 
 

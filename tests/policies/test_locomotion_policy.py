@@ -9,8 +9,9 @@ from torch import Tensor
 from barkyard.datasets import Normalizer
 from barkyard.errors import InvalidInput
 from barkyard.policies.locomotion.config import LocomotionConfig, TransformerConfig
-from barkyard.policies.locomotion.policy import LARGEST_OBSERVATION, LocomotionPolicy, Scaling
+from barkyard.policies.locomotion.policy import LocomotionPolicy
 from barkyard.policies.locomotion.transformer import attention_bias
+from barkyard.policies.scaling import LARGEST_OBSERVATION, Scaling
 from tests.policies.synthetic_locomotion import (
     FEATURES,
     NORMALIZERS,

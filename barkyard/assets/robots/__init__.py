@@ -13,6 +13,7 @@ ROBOTS = {
     "barkour_vb": "barkyard.assets.robots.barkour:barkour_vb",
     "barkour_v0": "barkyard.assets.robots.barkour:barkour_v0",
     "barkour_vb_menagerie": "barkyard.assets.robots.barkour:barkour_vb_menagerie",
+    "humanoid": "barkyard.assets.robots.humanoid:humanoid",
     "panda": "barkyard.assets.robots.panda:panda",
 }
 

@@ -16,11 +16,10 @@ from barkyard.policies.locomotion.mlp import LocomotionMlp
 from barkyard.policies.locomotion.network import LocomotionNetwork, StepShape, StepWindow
 from barkyard.policies.locomotion.transformer import LocomotionTransformer
 from barkyard.policies.policy import FeatureSpec, Origin, Policy
+from barkyard.policies.scaling import LARGEST_OBSERVATION, Scaling, by_deviation
 
 SCAN, PREVIOUS_ACTION = "terrain", "last_action"
 """The observation parts with tokens of their own; all others are the state and command."""
-LARGEST_OBSERVATION = 5.0
-"""Standard deviations at which a normalised observation is cut off, so that what is rarely seen stays harmless."""
 
 
 class LocomotionPolicy(Policy):
@@ -52,18 +51,17 @@ class LocomotionPolicy(Policy):
             {key: Scaling([normalizers[key]], LARGEST_OBSERVATION) for key in (PREVIOUS_ACTION, SCAN) if key in shapes}
         )
         self.action_scaling = Scaling([normalizers["action"]], 1.0)
-        step = StepShape(
+        self._step = StepShape(
             state=sum(shapes[key][0] for key in self.state_keys),
             action=shapes[PREVIOUS_ACTION][0] if PREVIOUS_ACTION in shapes else None,
             scan=config.scan_shape if SCAN in shapes else None,
         )
+        self.network = self._make_network(features.action_dim)
+
+    def _make_network(self, outputs: int) -> LocomotionNetwork:
+        config = self.locomotion
         network = LocomotionTransformer if isinstance(config.network, TransformerConfig) else LocomotionMlp
-        self.network: LocomotionNetwork = network(
-            config.network,  # type: ignore[arg-type]
-            config,
-            step,
-            features.action_dim,
-        )
+        return network(config.network, config, self._step, outputs)  # type: ignore[arg-type]
 
     @staticmethod
     def fit_observation(values: NDArray[np.float32]) -> Normalizer:
@@ -72,8 +70,7 @@ class LocomotionPolicy(Policy):
         A fall puts speeds ten times as high as walking into the data. Scaled by limits, walking would be a small part
         of the range.
         """
-        mean, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
-        return Normalizer.from_limits(mean - deviation, mean + deviation)
+        return by_deviation(values)
 
     @property
     def noise_shape(self) -> tuple[int, int, int]:
@@ -103,6 +100,12 @@ class LocomotionPolicy(Policy):
         """The action of the newest step alone; see `Policy.act`."""
         return self.action_scaling.denormalize(self.network(self._window(observations), newest=True))
 
+    def actor_critic(self) -> tuple[nn.Module, nn.Module]:
+        """The network and a critic of its size; see `Policy.actor_critic`. Raises InvalidInput for several steps."""
+        if self.locomotion.observation_steps != 1:
+            raise InvalidInput(f"observation_steps is {self.locomotion.observation_steps}; reinforcement takes 1")
+        return OneStep(self.network, self), OneStep(self._make_network(1), self)
+
     def _window(self, observations: Mapping[str, Tensor]) -> StepWindow:
         states = torch.cat([observations[key] for key in self.state_keys], dim=-1)
         parts = {key: scaling(observations[key]) for key, scaling in self.part_scaling.items()}
@@ -110,25 +113,23 @@ class LocomotionPolicy(Policy):
         return StepWindow(self.state_scaling(states), parts.get(PREVIOUS_ACTION), scans)
 
 
-class Scaling(nn.Module):
-    """Normalises parts that stand side by side on the last axis, and cuts off at `+-largest`."""
+class OneStep(nn.Module):
+    """A network of windows as one of single flat observations, the parts one after another."""
 
-    def __init__(self, normalizers: Sequence[Normalizer], largest: float) -> None:
+    def __init__(self, network: LocomotionNetwork, policy: LocomotionPolicy) -> None:
         super().__init__()
-        self.largest = largest
-        for name in ("center", "half_range"):
-            values = np.concatenate([getattr(normalizer, name) for normalizer in normalizers])
-            self.register_buffer(name, torch.from_numpy(values.astype(np.float32)), persistent=False)
-        self.center: Tensor
-        self.half_range: Tensor
+        self.network = network
+        self._sizes = {key: shape[0] for key, shape in policy.features.observations.items()}
+        self._states, self._scan = policy.state_keys, policy.locomotion.scan_shape
 
-    def forward(self, values: Tensor) -> Tensor:
-        """`(..., d)` values, shifted, scaled and cut off."""
-        return ((values - self.center) / self.half_range).clamp(-self.largest, self.largest)
-
-    def denormalize(self, values: Tensor) -> Tensor:
-        """`(..., d)` normalised values, cut off, in their own scale."""
-        return values.clamp(-self.largest, self.largest) * self.half_range + self.center
+    def forward(self, observations: Tensor) -> Tensor:
+        """`(B, I)` -> `(B, outputs)`."""
+        split = observations[:, None].split(list(self._sizes.values()), dim=-1)
+        parts = dict(zip(self._sizes, split, strict=True))
+        scans = parts[SCAN].unflatten(-1, self._scan) if SCAN in parts else None
+        states = torch.cat([parts[key] for key in self._states], dim=-1)
+        out: Tensor = self.network(StepWindow(states, parts.get(PREVIOUS_ACTION), scans), newest=True)
+        return out[:, 0]
 
 
 def _check_parts(shapes: Mapping[str, tuple[int, ...]], state_keys: Sequence[str], scan: tuple[int, int]) -> None:
