@@ -7,6 +7,7 @@ from typing import Final
 import tyro
 
 from barkyard.cli.collect import collect
+from barkyard.cli.correlate import correlate
 from barkyard.cli.doctor import doctor
 from barkyard.cli.envs import envs
 from barkyard.cli.evaluate import evaluate
@@ -28,6 +29,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "inspect": inspect,
     "report": report,
     "score": score,
+    "correlate": correlate,
 }
 
 FAILED: Final = 1

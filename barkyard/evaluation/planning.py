@@ -8,6 +8,8 @@ from scipy.special import gammaln
 from scipy.stats import binom
 
 from barkyard.errors import InvalidInput
+from barkyard.evaluation.agreement import KEPT_SWEEPS, WARM_UP, Counts, shortest_interval, sweep_posterior
+from barkyard.evaluation.correlation import Floats, batch_mmrv, batch_pearson, batch_spearman
 from barkyard.evaluation.intervals import clopper_pearson
 
 MOST: Final = 4000
@@ -61,6 +63,32 @@ def trials_to_tell_apart(
             raise InvalidInput(f"discordant is {discordant:g}; with these rates it is from {least:g} to {most:g}")
         reached = lambda trials: paired_power(trials, rate_a - rate_b, discordant, level) >= power  # noqa: E731
     return _fewest(reached, f"a difference of {abs(rate_a - rate_b):g} with power {power:g}")
+
+
+def widths_of_agreement(
+    rates: Floats, real_trials: int, sim_trials: int, repeats: int = 50, seed: int = 0
+) -> dict[str, float]:
+    """Mean width of the intervals of r, rho and MMRV if these were the true rates, by simulated studies.
+
+    It leaves out that an interval may reach to perfect agreement where the trials cannot exclude it.
+
+    Args:
+        rates: real and simulated success probabilities `(N, 2)`, of at least 3 policies.
+        real_trials: of each policy.
+        sim_trials: of each policy.
+        repeats: simulated studies.
+        seed: of the simulation.
+    """
+    generator = np.random.default_rng(seed)
+    trials = np.broadcast_to(np.array([real_trials, sim_trials]), (repeats, *rates.shape))
+    drawn = generator.binomial(trials, rates).astype(np.float64)
+    posterior = sweep_posterior(Counts(drawn, trials.astype(np.float64)), WARM_UP, KEPT_SWEEPS, generator)
+    widths = {}
+    for name, metric in (("pearson", batch_pearson), ("spearman", batch_spearman), ("mmrv", batch_mmrv)):
+        draws = metric(posterior.rates[..., 0], posterior.rates[..., 1])
+        intervals = [shortest_interval(draws[:, i]) for i in range(repeats)]
+        widths[name] = float(np.mean([each.high - each.low for each in intervals if each is not None]))
+    return widths
 
 
 def unpaired_power(trials: int, rate_a: float, rate_b: float, level: float = 0.05) -> float:

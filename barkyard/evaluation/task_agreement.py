@@ -160,22 +160,22 @@ def measure_agreement(task: str, policies: tuple[str, ...], counts: Counts, seed
         ("spearman", batch_spearman, 1.0, max(line_p, order_p)),
         ("mmrv", batch_mmrv, 0.0, max(line_p, order_p)),
     ):
-        measures[name] = _measure(metric, counts, posterior, resampled, perfect if p > SIGNIFICANT else None)
-    return TaskAgreement(
-        task, outcomes, measures, _top_policy(policies, counts, posterior), line_p, order_p, warnings
-    )
+        reached = (perfect,) if p > SIGNIFICANT else ()
+        measures[name] = _measure(metric, counts, posterior, resampled, reached)
+    return TaskAgreement(task, outcomes, measures, _top_policy(policies, counts, posterior), line_p, order_p, warnings)
 
 
-def fixed_policies_interval(metric: Metric, draws: Floats, perfect: float | None) -> Interval | None:
-    """Shortest interval of a measure over draws of the rates `(S, N, 2)`, closed at `perfect` agreement if given."""
+def interval_for_these(metric: Metric, draws: Floats, *values: float) -> Interval | None:
+    """Shortest 95 % interval of a measure over draws of the rates `(S, N, 2)`, widened to hold `values`.
+
+    These are the observed value, and that of perfect agreement where a test cannot exclude it.
+    """
     interval = shortest_interval(metric(draws[..., 0], draws[..., 1]))
-    if interval is None or perfect is None:
-        return interval
-    return Interval(min(interval.low, perfect), max(interval.high, perfect))
+    return None if interval is None else Interval(min(interval.low, *values), max(interval.high, *values))
 
 
 def _measure(
-    metric: Metric, counts: Counts, posterior: Posterior, resampled: Floats, perfect: float | None
+    metric: Metric, counts: Counts, posterior: Posterior, resampled: Floats, reached: tuple[float, ...]
 ) -> Measure:
     real, sim = counts.rates.T
     value = float(metric(real, sim))
@@ -186,7 +186,7 @@ def _measure(
     quantiles = np.nanquantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Measure(
         value=value,
-        interval=fixed_policies_interval(metric, posterior.rates, perfect),
+        interval=interval_for_these(metric, posterior.rates, value, *reached),
         others=shortest_interval(others),
         chance=chance_of_better(metric, real=real, sim=sim),
         bootstrap=Interval(*map(float, quantiles)),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from barkyard.errors import InvalidInput, ResultError
+from barkyard.evaluation.result import SCHEMA as RESULT_SCHEMA
 from barkyard.evaluation.result import SOURCES, EvalResult
 from barkyard.provenance import fingerprint
 
@@ -119,6 +120,15 @@ def read_real_trials(path: Path | str) -> TrialSet:
         return TrialSet(source, tuple(trials), ((path.name, fingerprint(content)),))
     except InvalidInput as error:
         raise ResultError(f"{path}: {error}") from error
+
+
+def is_result(path: Path) -> bool:
+    """Whether a file says that it is a result of an evaluation, and not a table of trials."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else None
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and data.get("schema") == RESULT_SCHEMA
 
 
 def trials_of_results(results: Sequence[tuple[str, EvalResult]]) -> TrialSet:
@@ -236,7 +246,9 @@ def _trial_from_row(row: Mapping[str, Any], where: str) -> Trial:
     cells = {name: str(value).strip() for name, value in row.items()}
     success = cells["success"].lower()
     if success not in (*_TRUE, *_FALSE):
-        raise InvalidInput(f"{where}: success is {row['success']!r}; write {' or '.join(map('/'.join, (_TRUE, _FALSE)))}")
+        raise InvalidInput(
+            f"{where}: success is {row['success']!r}; write {' or '.join(map('/'.join, (_TRUE, _FALSE)))}"
+        )
     factors = {k: v for k, v in cells.items() if k not in (*REQUIRED_COLUMNS, *PROVENANCE_COLUMNS)}
     return Trial(
         policy=cells["policy"],
