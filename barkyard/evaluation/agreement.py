@@ -98,9 +98,10 @@ def sample_posterior(counts: Counts, seed: int = 0) -> Posterior:
 def sweep_posterior(counts: Counts, warm_up: int, sweeps: int, generator: np.random.Generator) -> Posterior:
     """Gibbs sampling for D data sets side by side.
 
-    The arcsine of the root of a rate is nearly normal with variance 1 / (4 n + 2) (Anscombe 1948, with his 3/8). Its true
-    value is normal over policies with mean mu (flat prior) and covariance Sigma, whose prior is Huang and Wand's ("Simple
-    marginally noninformative prior distributions for covariance matrices", Bayesian Analysis 8, 2013). All conditional distributions are then normal, inverse-Wishart and inverse-gamma.
+    The arcsine of the root of a rate is nearly normal with variance 1 / (4 n + 2) (Anscombe 1948, with his 3/8). Its
+    true value is normal over policies with mean mu (flat prior) and covariance Sigma, whose prior is Huang and Wand's
+    ("Simple marginally noninformative prior distributions for covariance matrices", Bayesian Analysis 8, 2013). All
+    conditional distributions are then normal, inverse-Wishart and inverse-gamma.
 
     Args:
         counts: `(D, N, 2)`.
@@ -157,7 +158,7 @@ def _draw_true(
 
 
 def _draw_inverse_covariance(apart: Floats, scale: Floats, generator: np.random.Generator) -> Floats:
-    """Inverse of a covariance `(D, 2, 2)` given the policies' distances from the mean `(D, N, 2)`: Wishart, by Bartlett."""
+    """Inverse of a covariance `(D, 2, 2)` from the policies' distances to the mean `(D, N, 2)`: Wishart."""
     scatter = np.einsum("dni,dnj->dij", apart, apart)
     scatter[:, [0, 1], [0, 1]] += 2.0 * _FREEDOM / scale
     freedom = _FREEDOM + 1.0 + apart.shape[1]
@@ -191,4 +192,5 @@ def _inverse(matrix: Floats) -> Floats:
 
 
 def _to_rates(true: Floats) -> Floats:
-    return np.sin(np.clip(true, 0.0, math.pi / 2)) ** 2
+    rates: Floats = np.square(np.sin(np.clip(true, 0.0, math.pi / 2)))
+    return rates

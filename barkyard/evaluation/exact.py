@@ -17,9 +17,9 @@ _EDGE: Final = 1e-12
 def unpaired_p(successes_a: int, trials_a: int, successes_b: int, trials_b: int) -> float:
     """Two-sided exact p of equal success probabilities, from independent trials.
 
-    Boschloo's test ("Raised conditional level of significance for the 2 x 2-table", Statistica Neerlandica 24, 1970) up to
-    `BOSCHLOO_UP_TO` trials, Fisher's beyond. Neither rejects equal policies more often than its level at any number of
-    trials; Boschloo's is the more powerful.
+    Boschloo's test ("Raised conditional level of significance for the 2 x 2-table", Statistica Neerlandica 24, 1970)
+    up to `BOSCHLOO_UP_TO` trials, Fisher's beyond. Neither rejects equal policies more often than its level at any
+    number of trials; Boschloo's is the more powerful.
 
     Raises:
         InvalidInput: these are no counts.
@@ -39,8 +39,8 @@ def paired_p(wins: int, losses: int) -> float:
 
     With no such episode p is 1: two policies that always agree are no evidence of a difference.
 
-    Source: McNemar, "Note on the sampling error of the difference between correlated proportions", Psychometrika 12 (1947),
-    with the exact binomial tail in place of the normal one.
+    Source: McNemar, "Note on the sampling error of the difference between correlated proportions", Psychometrika 12
+    (1947), with the exact binomial tail in place of the normal one.
 
     Args:
         wins: episodes in which A succeeded and B did not.
@@ -58,9 +58,9 @@ def unpaired_interval(
 ) -> Interval:
     """Interval of the difference of two success probabilities, A minus B, from independent trials.
 
-    Source: Newcombe, "Interval estimation for the difference between independent proportions", Statistics in Medicine 17
-    (1998) 873, method 10, which joins two Wilson intervals. Coverage is near nominal on average, not guaranteed; see
-    docs/statistics.md.
+    Source: Newcombe, "Interval estimation for the difference between independent proportions", Statistics in Medicine
+    17 (1998) 873, method 10, which joins two Wilson intervals. Coverage is near nominal on average, not guaranteed;
+    see docs/statistics.md.
 
     Raises:
         InvalidInput: these are no counts.
@@ -105,7 +105,7 @@ def paired_interval(wins: int, losses: int, episodes: int, confidence: float = 0
 
 
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval (JASA 22, 1927): a part of `unpaired_interval`. Alone it covers too little near 0 and 1."""
+    """Wilson's score interval (JASA 22, 1927), a part of `unpaired_interval`; alone it is too short near 0 and 1."""
     z = float(norm.ppf(0.5 + confidence / 2))
     rate, shrink = successes / trials, 1 / (1 + z**2 / trials)
     middle = shrink * (rate + z**2 / (2 * trials))

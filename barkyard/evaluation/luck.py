@@ -12,7 +12,7 @@ BOOTSTRAPS: Final = 400
 LINE_ANGLES: Final = 90
 
 _Distance = Callable[[Counts], tuple[Floats, Floats]]
-"""Counts `(..., N, 2)` to the distance from perfect agreement `(...)` and the nearest rates that agree `(..., N, 2)`."""
+"""Counts `(..., N, 2)` to their distance from perfect agreement `(...)` and the nearest rates that agree."""
 
 
 def line_test(counts: Counts, seed: int = 0) -> float:

@@ -59,7 +59,7 @@ def trials_to_tell_apart(
         reached = lambda trials: unpaired_power(trials, rate_a, rate_b, level) >= power  # noqa: E731
     else:
         least, most = abs(rate_a - rate_b), min(rate_a + rate_b, 2 - rate_a - rate_b)
-        if not least <= discordant <= most + 1e-12:
+        if not least - 1e-12 <= discordant <= most + 1e-12:
             raise InvalidInput(f"discordant is {discordant:g}; with these rates it is from {least:g} to {most:g}")
         reached = lambda trials: paired_power(trials, rate_a - rate_b, discordant, level) >= power  # noqa: E731
     return _fewest(reached, f"a difference of {abs(rate_a - rate_b):g} with power {power:g}")
@@ -121,7 +121,7 @@ def paired_power(trials: int, difference: float, discordant: float, level: float
     differing = np.arange(trials + 1)
     critical = binom.ppf(level / 2, differing, 0.5) - 1  # the largest count whose tail may still be too heavy
     critical += binom.cdf(critical + 1, differing, 0.5) <= level / 2
-    win = (discordant + difference) / (2 * discordant)
+    win = min((discordant + difference) / (2 * discordant), 1.0)
     rejects = binom.cdf(critical, differing, win) + binom.cdf(critical, differing, 1 - win)
     return float(binom.pmf(differing, trials, discordant) @ rejects)
 

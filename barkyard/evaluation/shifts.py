@@ -69,8 +69,8 @@ def compare_shifts(*, real: TrialSet, sim: TrialSet) -> tuple[Shift, ...]:
     """Every level of every factor that both or either side tried, against its base.
 
     The base level is the one named "base", or else the most frequent in the real trials (in the simulated ones where
-    reality never varied the factor). Only trials that are at the base in every other factor count, so that each shift is
-    one change.
+    reality never varied the factor). Only trials that are at the base in every other factor count, so that each shift
+    is one change.
     """
     shifts = []
     for task in dict.fromkeys((*real.tasks, *sim.tasks)):

@@ -1,4 +1,4 @@
-"""Trials of policies on tasks, from result files and from tables of real trials, and whether two sets may be compared."""
+"""Trials of policies on tasks, from results and from tables of real trials, and whether they may be compared."""
 
 import csv
 import io
@@ -63,7 +63,7 @@ class TrialSet:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises InvalidInput when trials are missing or counted twice, or a policy has two sets of weights on a task."""
+        """Raises InvalidInput when there are none, one counts twice, or a policy on a task has two sets of weights."""
         if self.source not in SOURCES:
             raise InvalidInput(f"source is {self.source!r}; it must be one of {', '.join(SOURCES)}")
         if not self.trials:
@@ -95,9 +95,9 @@ class TrialSet:
 def read_real_trials(path: Path | str) -> TrialSet:
     """Read a table of real trials, `.csv` or `.json`.
 
-    CSV: a header and one line a trial, with the columns policy, task, trial, success (1 or 0, true or false, yes or no);
-    `log` and `checkpoint` (fingerprints) where they are known; every other column is a factor. JSON:
-    `{"schema": "barkyard/real-trials-v1", "source": "real", "trials": [{...}, ...]}` with the same names in each trial.
+    CSV: a header and one line a trial, with the columns policy, task, trial, success (1 or 0, true or false, yes or
+    no); `log` and `checkpoint` (fingerprints) where they are known; every other column is a factor. JSON: `{"schema":
+    "barkyard/real-trials-v1", "source": "real", "trials": [{...}, ...]}` with the same names in each trial.
 
     Raises:
         ResultError: the file is missing or damaged; the message names line, column and value.
@@ -177,7 +177,8 @@ def check_fair(*, real: TrialSet, sim: TrialSet) -> list[str]:
     """Whether real trials may judge a simulation, and what of it cannot be checked.
 
     Raises:
-        InvalidInput: the simulation was calibrated with a log of one of the trials, which would then vouch for itself; a
+        InvalidInput: the simulation was calibrated with a log of one of the trials, which would then vouch for
+        itself; a
             policy has other weights on the two sides; or the sides are the same.
     """
     if sim.source != "sim" or real.source == "sim":
