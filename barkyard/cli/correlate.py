@@ -81,13 +81,13 @@ def in_words(report: "CorrelationReport") -> str:
         cells = measure_cells(agreement.measures)
         numbers = [text for cell in cells for text in (cell["value"], cell["interval"])]
         rows.append((agreement.task, str(len(agreement.outcomes)), *numbers, top_words(agreement.top).split(";")[0]))
-    lines = [_printable(table(header, rows)), ""]
+    lines = [printable(table(header, rows)), ""]
     if report.real_source != "real":
         lines.append(f"the real side is a {report.real_source}, not a robot")
     for agreement in report.tasks:
-        lines.append(_printable(f"{agreement.task}: {agreement_words(agreement)}"))
-        lines += [_printable(f"  warning: {warning}") for warning in agreement.warnings]
-    return "\n".join([*lines, *(_printable(f"note: {note}") for note in report.notes)])
+        lines.append(printable(f"{agreement.task}: {agreement_words(agreement)}"))
+        lines += [printable(f"  warning: {warning}") for warning in agreement.warnings]
+    return "\n".join([*lines, *(printable(f"note: {note}") for note in report.notes)])
 
 
 def named_result(word: str) -> "tuple[str, EvalResult]":
@@ -154,10 +154,10 @@ def _plan(width: float, report: "CorrelationReport | None", as_json: bool) -> in
             for plan in plans
             for line in plan["widths"]
         ]
-        print_text(_printable(table(("task", "real trials", "Pearson r", "Spearman rho", "MMRV"), rows)))
+        print_text(printable(table(("task", "real trials", "Pearson r", "Spearman rho", "MMRV"), rows)))
         for plan in plans:
             enough = plan["enough"] or f"more than {PLANNED_TRIALS[-1]}"
-            print_text(_printable(f"{plan['task']}: r to within {width:g} takes {enough} real trials of each policy"))
+            print_text(printable(f"{plan['task']}: r to within {width:g} takes {enough} real trials of each policy"))
     return 0
 
 
@@ -173,6 +173,6 @@ def _agreement_plan(agreement: "TaskAgreement", width: float) -> dict[str, Any]:
     return {"task": agreement.task, "sim_trials": sim_trials, "widths": widths, "enough": enough}
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without the control characters with which a file from elsewhere could drive a terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)

@@ -7,6 +7,7 @@ from typing import Final
 import tyro
 
 from barkyard.cli.collect import collect
+from barkyard.cli.compare import compare
 from barkyard.cli.correlate import correlate
 from barkyard.cli.doctor import doctor
 from barkyard.cli.envs import envs
@@ -29,6 +30,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "inspect": inspect,
     "report": report,
     "score": score,
+    "compare": compare,
     "correlate": correlate,
 }
 
