@@ -8,12 +8,15 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import binom
 
 from barkyard.evaluation.agreement import Counts, shortest_interval, sweep_posterior
 from barkyard.evaluation.correlation import Floats, Metric, batch_mmrv, batch_pearson, batch_spearman
 from barkyard.evaluation.exact import paired_interval, paired_p, unpaired_interval, unpaired_p
 from barkyard.evaluation.luck import line_test, order_test
+from barkyard.evaluation.planning import paired_power, trials_to_tell_apart
+from barkyard.evaluation.sequential import BestPolicy, log_evidence
 from barkyard.evaluation.task_agreement import SIGNIFICANT, interval_for_these
 
 SEED = 20260101
@@ -38,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def scenarios() -> Iterator[tuple[str, Floats, int, int]]:
     """Name, true rates `(N, 2)`, real and simulated trials of each policy."""
-    for policies in (3, 6, 10, 20):
+    for policies in (3, 6, 10):
         spread = np.linspace(0.1, 0.9, policies)
         generator = np.random.default_rng(policies)
         close, high = np.linspace(0.45, 0.65, policies), np.linspace(0.99, 0.9, policies)
@@ -107,7 +110,7 @@ def population(studies: int) -> Iterator[str]:
     """Coverage of the correlation of the population that the policies are drawn from."""
     yield "| policies | correlation | ours | mean lower end | Fisher's z of the observed rates | mean lower end |"
     yield "|---:|---:|---:|---:|---:|---:|"
-    for policies in (4, 6, 10, 20):
+    for policies in (4, 6, 10):
         for correlation in (0.0, 0.5, 0.8, 0.95):
             generator = np.random.default_rng(SEED)
             noise = generator.standard_normal((studies, policies, 2))
@@ -178,6 +181,87 @@ def _paired(trials: int) -> tuple[dict[tuple[float, float], float], float]:
     return coverage, level
 
 
+def sequential(studies: int) -> Iterator[str]:
+    """False alarms under peeking after every pair, and episodes saved against a fixed number at equal power."""
+    generator = np.random.default_rng(SEED)
+    horizon = 600
+    wins, losses = np.meshgrid(np.arange(horizon + 1), np.arange(horizon + 1), indexing="ij")
+    evidence = log_evidence(wins, losses)
+    yield from _false_alarms(evidence, horizon, max(studies, 10_000), generator)
+    yield ""
+    yield from _savings(evidence, horizon, max(studies, 4_000), generator)
+    yield ""
+    yield from _best_of_many(studies, generator)
+
+
+def _false_alarms(evidence: Floats, horizon: int, nulls: int, generator: np.random.Generator) -> Iterator[str]:
+    yield "| success of both | nulls | pairs | wrong verdicts of the e-process, % | of McNemar's p <= 0.05, % |"
+    yield "|---:|---:|---:|---:|---:|"
+    differing = np.arange(horizon + 1)
+    fewest = binom.ppf(0.025, differing, 0.5)
+    fewest -= binom.cdf(fewest, differing, 0.5) > 0.025
+    for rate in (0.05, 0.3, 0.5, 0.9):
+        wins, losses = _paths(rate, rate, horizon, nulls, generator)
+        stopped = (np.maximum(evidence[wins, losses], evidence[losses, wins]) >= math.log(2 / 0.05)).any(axis=1)
+        naive = (np.minimum(wins, losses) <= fewest[wins + losses]).any(axis=1)
+        yield f"| {rate} | {nulls} | {horizon} | {100 * stopped.mean():.1f} | {100 * naive.mean():.1f} |"
+
+
+def _savings(evidence: Floats, horizon: int, studies: int, generator: np.random.Generator) -> Iterator[str]:
+    """A fixed number planned for 70 % against 50 %; the sequential test may go on until it has the same power there."""
+    planned = 0.7, 0.5
+    fixed = trials_to_tell_apart(*planned, discordant=0.5)
+    stops = _stops(evidence, *planned, horizon, studies, generator)
+    most = int(np.quantile(stops, 0.8))
+    yield f"Planned for 70 % against 50 %, power 0.8: {fixed} pairs fixed, at most {most} pairs in sequence."
+    yield ""
+    yield "| true difference | power, fixed | power, sequential | mean pairs, sequential | saved, % |"
+    yield "|---:|---:|---:|---:|---:|"
+    for difference in (0.0, 0.1, 0.2, 0.3, 0.4):
+        a, b = 0.6 + difference / 2, 0.6 - difference / 2
+        stops = _stops(evidence, a, b, horizon, studies, generator)
+        power = paired_power(fixed, difference, a * (1 - b) + b * (1 - a))
+        mean = float(np.minimum(stops, most).mean())
+        shown = (stops <= most).mean()
+        yield f"| {difference} | {power:.2f} | {shown:.2f} | {mean:.0f} | {100 * (1 - mean / fixed):.0f} |"
+
+
+def _best_of_many(studies: int, generator: np.random.Generator) -> Iterator[str]:
+    yield "| true success | seeds at most | best dropped, % | best found, % | episodes used, % of all |"
+    yield "|---|---:|---:|---:|---:|"
+    for rates in ((0.9, 0.7, 0.6, 0.5, 0.3, 0.1), (0.9, 0.85, 0.8, 0.75), (0.5, 0.5, 0.5, 0.5)):
+        seeds, names = 200, [str(i) for i in range(len(rates))]
+        dropped = found = used = 0
+        for _ in range(studies):
+            race = BestPolicy(names)
+            for outcomes in generator.random((seeds, len(rates))) < rates:
+                used += len(race.left)
+                race.update(dict(zip(names, outcomes.tolist(), strict=True)))
+                if len(race.left) == 1:
+                    break
+            dropped += "0" not in race.left
+            found += race.left == ("0",)
+        shares = (dropped / studies, found / studies, used / (studies * seeds * len(rates)))
+        yield f"| {', '.join(map(str, rates))} | {seeds} | {' | '.join(f'{100 * share:.1f}' for share in shares)} |"
+
+
+def _paths(
+    a: float, b: float, horizon: int, studies: int, generator: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Wins and losses of A after every pair of independent episodes `(studies, horizon)`."""
+    first, second = (generator.random((studies, horizon)) < rate for rate in (a, b))
+    return np.cumsum(first & ~second, axis=1), np.cumsum(second & ~first, axis=1)
+
+
+def _stops(
+    evidence: Floats, a: float, b: float, horizon: int, studies: int, generator: np.random.Generator
+) -> NDArray[np.intp]:
+    """Pairs after which either side is shown to be better; more than `horizon` where neither is."""
+    wins, losses = _paths(a, b, horizon, studies, generator)
+    shown = np.maximum(evidence[wins, losses], evidence[losses, wins]) >= math.log(2 / 0.05)
+    return np.where(shown.any(axis=1), shown.argmax(axis=1) + 1, horizon + 1)
+
+
 def _shares(shares: Sequence[float]) -> str:
     return ", ".join(f"{100 * share:.0f}" for share in shares)
 
@@ -186,6 +270,7 @@ STUDIES: dict[str, Callable[[int], Iterator[str]]] = {
     "agreement": agreement,
     "population": population,
     "differences": differences,
+    "sequential": sequential,
 }
 
 if __name__ == "__main__":
