@@ -15,7 +15,7 @@ from barkyard.evaluation.correlation_page import agreement_words, measure_cells,
 from barkyard.evaluation.correlation_plots import agreement_figure
 from barkyard.evaluation.correlation_report import MEAN_OF_TASKS, SCHEMA, CorrelationReport, correlate
 from barkyard.evaluation.planning import widths_of_agreement
-from barkyard.evaluation.published import SIMPLER_NOTES, simpler_tables
+from barkyard.evaluation.published import SIMPLER_NOTES, simpler_report, simpler_tables
 from barkyard.evaluation.task_agreement import TaskAgreement, measure_agreement
 from barkyard.evaluation.trials import Trial, TrialSet
 
@@ -201,3 +201,19 @@ def test_more_trials_make_narrower_intervals() -> None:
     rates = np.array([[0.9, 0.8], [0.6, 0.5], [0.3, 0.4], [0.2, 0.1]])
     few, many = (widths_of_agreement(rates, trials, 200, repeats=10) for trials in (10, 500))
     assert all(many[name] < few[name] for name in few) and not any(map(math.isnan, few.values()))
+
+
+@pytest.mark.slow
+def test_the_audit_says_what_the_command_finds() -> None:
+    page = (Path(__file__).parents[2] / "docs/simpler_audit.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")][1:]
+    tasks = {agreement.task: agreement for agreement in simpler_report().tasks}
+    assert [row[0] for row in rows] == list(tasks)
+    for name, r, r_interval, value, _, chance, _, order, first in rows:
+        agreement = tasks[name]
+        pearson, _, mmrv = measure_cells(agreement.measures)
+        assert (r, value, chance) == (pearson["value"], mmrv["value"], mmrv["chance"])
+        assert r_interval == pearson["interval"]
+        assert agreement.top is not None and agreement.order_p is not None and agreement.line_p is not None
+        assert first == f"{agreement.top.picked[0]}: {100 * agreement.top.best:.0f} %"
+        assert (order == "yes") == (max(agreement.order_p, agreement.line_p) > 0.05)
