@@ -8,6 +8,8 @@ import tyro
 
 from barkyard.cli.calibrate import calibrate
 from barkyard.cli.collect import collect
+from barkyard.cli.compare import compare
+from barkyard.cli.correlate import correlate
 from barkyard.cli.doctor import doctor
 from barkyard.cli.envs import envs
 from barkyard.cli.evaluate import evaluate
@@ -32,6 +34,8 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "score": score,
     "calibrate": calibrate,
     "surrogate": surrogate,
+    "compare": compare,
+    "correlate": correlate,
 }
 
 FAILED: Final = 1

@@ -12,8 +12,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodF
 
 from barkyard.evaluation.intervals import Interval
 
-_INK, _FAINT, _ACCENT, _SECOND = "#010101", "#020202", "#030303", "#040404"
-_PAGE_COLOURS = {_INK: "currentColor", _FAINT: "var(--faint)", _ACCENT: "var(--accent)", _SECOND: "var(--second)"}
+INK, FAINT, ACCENT, SECOND = "#010101", "#020202", "#030303", "#040404"
+_PAGE_COLOURS = {INK: "currentColor", FAINT: "var(--faint)", ACCENT: "var(--accent)", SECOND: "var(--second)"}
 _NOT_FOR_INLINE = "|".join(
     (
         r"^.*?(?=<svg)",
@@ -36,18 +36,18 @@ def interval_svg(rate: float, interval: Interval) -> str:
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set(xlim=(-0.03, 1.03), ylim=(-1, 1))
     axes.set_axis_off()
-    axes.hlines(0, 0, 1, color=_FAINT, linewidth=1)
-    axes.vlines((0, 0.5, 1), -0.5, 0.5, color=_FAINT, linewidth=1)
-    axes.hlines(0, interval.low, interval.high, color=_ACCENT, linewidth=5, alpha=0.45)
-    axes.plot([rate], [0], "o", color=_ACCENT, markersize=7)
-    return _inline(figure)
+    axes.hlines(0, 0, 1, color=FAINT, linewidth=1)
+    axes.vlines((0, 0.5, 1), -0.5, 0.5, color=FAINT, linewidth=1)
+    axes.hlines(0, interval.low, interval.high, color=ACCENT, linewidth=5, alpha=0.45)
+    axes.plot([rate], [0], "o", color=ACCENT, markersize=7)
+    return inline_svg(figure)
 
 
 def training_svg(loss: Curve, heldout_loss: Curve) -> str:
     """Training and held-out loss `(step, loss)` over steps, on a logarithmic scale where no loss is 0 or less."""
     figure = Figure(figsize=(6.4, 2.6))
     axes = figure.add_axes((0.09, 0.19, 0.89, 0.78))
-    for curve, colour, width in ((loss, _ACCENT, 1.2), (heldout_loss, _SECOND, 2.0)):
+    for curve, colour, width in ((loss, ACCENT, 1.2), (heldout_loss, SECOND, 2.0)):
         if curve:
             shown = stretch_means(curve, MAX_POINTS)
             marker = "o" if len(shown) <= 20 else ""
@@ -58,10 +58,10 @@ def training_svg(loss: Curve, heldout_loss: Curve) -> str:
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("step", color=_INK)
-    axes.set_ylabel("loss", color=_INK)
-    _plain_frame(axes)
-    return _inline(figure)
+    axes.set_xlabel("step", color=INK)
+    axes.set_ylabel("loss", color=INK)
+    plain_frame(axes)
+    return inline_svg(figure)
 
 
 def stretch_means(curve: Curve, stretches: int) -> list[tuple[float, float]]:
@@ -73,15 +73,17 @@ def stretch_means(curve: Curve, stretches: int) -> list[tuple[float, float]]:
     return [(sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts]
 
 
-def _plain_frame(axes: Axes) -> None:
-    axes.grid(color=_FAINT, linewidth=0.6)
+def plain_frame(axes: Axes) -> None:
+    """A grid behind the data, and no box around it."""
+    axes.grid(color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.tick_params(color=_FAINT, labelcolor=_INK, labelsize=9)
+    axes.tick_params(color=FAINT, labelcolor=INK, labelsize=9)
     for spine in axes.spines.values():
         spine.set_visible(False)
 
 
-def _inline(figure: Figure) -> str:
+def inline_svg(figure: Figure) -> str:
+    """The figure as SVG for a page that gives `--faint`, `--accent` and `--second` their colours."""
     figure.patch.set_visible(False)
     for axes in figure.axes:
         axes.patch.set_visible(False)
