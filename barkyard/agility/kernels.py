@@ -80,7 +80,9 @@ _ON_FOOT: Final = STATE.FAULTS + 4
 _BACKWARDS: Final = STATE.FAULTS + 5
 _SKIPPED: Final = STATE.FAULTS + 6
 _LEFT: Final = STATE.FAULTS + 7
+WEAVE: Final = 1
 JUMP: Final = 3
+END: Final = 4
 
 
 def _compiled(function: Function) -> Function:
@@ -318,6 +320,21 @@ def advance(
         _cross_gates(one, gates[run], directions[run], geometry[run], x0, y0, x1, y1, after_xyz[run, 2])
         _watch_end_table(one, geometry[run], x1, y1)
         one[STATE.NEXT_GATE] = _next_gate(one, geometry[run])
+
+
+@_compiled
+def completed_obstacles(state: Array, dwell: bool) -> Flags:
+    """`tracker.completed`. Compiled."""
+    done = np.empty((state.shape[0], NUM_OBSTACLES), dtype=np.bool_)
+    for run in range(state.shape[0]):
+        one = state[run]
+        for obstacle in range(NUM_OBSTACLES):
+            done[run, obstacle] = one[STATE.PROGRESS + obstacle] >= GATE_COUNTS[obstacle]
+        done[run, WEAVE] &= one[POLE_TOUCHED] < 0.0
+        done[run, JUMP] &= one[BOARD_TOUCHED] < 0.0
+        done[run, END] |= one[STATE.MODE] != STRICT
+        done[run, END] &= one[STATE.STAYED] == 1.0 if dwell else one[STATE.REACHED] >= 0.0
+    return done
 
 
 @_compiled

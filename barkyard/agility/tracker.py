@@ -19,18 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.agility.kernels import (
-    BOARD_TOUCHED,
     FIRST_GATES,
     GATE_COUNTS,
-    JUMP,
     NEVER,
     OBSTACLES,
-    POLE_TOUCHED,
     PUBLISHED,
     STATE,
     STRICT,
     Array,
     Flags,
+    completed_obstacles,
 )
 from barkyard.agility.kernels import advance as advance
 from barkyard.agility.kernels import follow as follow
@@ -55,7 +53,6 @@ FAULTS: Final = (
 not climbed, the board passed wrongly, a gate crossed backwards."""
 
 _CODES: Final = {"published": PUBLISHED, "strict": STRICT}
-_WEAVE, _END = 1, 4
 
 
 def new_state(num_runs: int, mode: Mode = "strict") -> Array:
@@ -101,12 +98,7 @@ def completed(state: Array, dwell: bool = True) -> Flags:
         state: (N, STATE_SIZE).
         dwell: whether the end table needs the full stay, or only to be reached.
     """
-    done: Flags = state[:, STATE.PROGRESS : STATE.CROSSED] >= np.array(GATE_COUNTS)
-    done[:, _WEAVE] &= state[:, POLE_TOUCHED] < 0.0
-    done[:, JUMP] &= state[:, BOARD_TOUCHED] < 0.0
-    done[:, _END] |= state[:, STATE.MODE] != STRICT
-    done[:, _END] &= state[:, STATE.STAYED] == 1.0 if dwell else reached_end(state)
-    return done
+    return np.asarray(completed_obstacles(state, dwell))
 
 
 def next_gate(state: Array) -> NDArray[np.int64]:

@@ -35,15 +35,14 @@ def uniform(keys: Array, counter: Array | int, size: int) -> Array:
         counter: which draw of each key, an integer or `(n,)` integers; different uses of one key take different ones.
         size: how many numbers.
     """
-    numbers = np.broadcast_to(np.asarray(counter).astype(np.uint64), keys.shape)
-    return np.asarray(_uniform(keys.astype(np.uint64), numbers, size))
+    return np.asarray(_uniform(keys, np.broadcast_to(counter, keys.shape), size))
 
 
 @njit(cache=True)
-def _uniform(keys: NDArray[np.uint64], counter: NDArray[np.uint64], size: int) -> Array:
+def _uniform(keys: Array, counter: Array, size: int) -> Array:
     out = np.empty((len(keys), size))
     for n in range(len(keys)):
-        stream = _mix(_mix(keys[n] + _GAMMA) + counter[n] * _MIX_2)
+        stream = _mix(_mix(np.uint64(keys[n]) + _GAMMA) + np.uint64(counter[n]) * _MIX_2)
         for i in range(size):
             out[n, i] = np.float64(_mix(stream + _GAMMA * np.uint64(i + 1)) >> np.uint64(11)) * 2.0**-53
     return out

@@ -20,6 +20,8 @@ from barkyard.envs.hardware import Hardware, check_posterior, late_readings, mem
 from barkyard.envs.rendering import Cameras, Image, camera_id
 from barkyard.envs.simulation import Ids, Simulation
 from barkyard.envs.task import Options, Task
+from barkyard.envs.visual import Variant, as_variant
+from barkyard.envs.visual.painting import paint
 from barkyard.episode import ENDS, Observations
 from barkyard.errors import InvalidInput
 from barkyard.provenance import fingerprint
@@ -62,6 +64,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         camera_size: tuple[int, int] = (84, 84),
         calibration: Calibration | Mapping[str, Any] | str | None = None,
         surrogate: int | None = None,
+        visual: Variant | Mapping[str, Any] | str | None = None,
         render_mode: str | None = None,
         render_camera: str | None = None,
         render_size: tuple[int, int] = (256, 256),
@@ -82,6 +85,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             camera_size: height and width of those pictures.
             calibration: identified parameters of the robot: a `Calibration`, its JSON, or a path to it.
             surrogate: seed of hidden dynamics that stand in for a real robot; see `assets.surrogate`.
+            visual: how the scene looks: a `Variant`, its JSON, or a name in `visual.VARIANTS`; None is as it is.
             render_mode: None or `rgb_array`.
             render_camera: camera for `render`; None is the task's own.
             render_size: height and width for `render`.
@@ -112,7 +116,9 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             check_posterior(known)
         self.source = "surrogate" if hidden else "sim"
         more = memory_size(arm, task.options.posterior, hidden)
-        model = compile_scene(type(task), task.options, arm.name, controller, hidden.truth if hidden else known, more)
+        self._visual = as_variant(visual)
+        applied = hidden.truth if hidden else known
+        model = compile_scene(type(task), task.options, arm.name, controller, applied, self._visual, more)
         for camera in (*cameras, *([render_camera] if render_camera else ())):
             camera_id(model, camera)
         control = make_controller(controller, arm)
@@ -135,6 +141,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             "camera_size": list(self._camera_size),
             "calibration": known.as_json() if known else None,
             "surrogate": surrogate,
+            "visual": self._visual.as_json() if self._visual else None,
             **task.options.as_json(),
         }
         self.fingerprint = fingerprint(
@@ -284,7 +291,7 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
 
     def _observe(self) -> Observations:
         parts = self._hardware.measure(self.task.observe())
-        flat = np.concatenate([parts[name] for name in self._slices], axis=1).astype(np.float32)
+        flat = np.concatenate([parts[name] for name in self._slices], axis=1, dtype=np.float32, casting="same_kind")
         np.clip(flat, self._low, self._high, out=flat)
         observations: Observations = {name: flat[:, self._slices[name]] for name in self._order}
         if self._cameras:
@@ -359,7 +366,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
 
     def _renderer(self, size: tuple[int, int]) -> Cameras:
         if size not in self._renderers:
-            self._renderers[size] = Cameras(self.simulation.batch, *size)
+            photographs = dict(self._visual.photographs) if self._visual else {}
+            self._renderers[size] = Cameras(self.simulation.batch, *size, photographs)
         return self._renderers[size]
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -423,9 +431,15 @@ class RobotEnv(gym.Env[Observations, NDArray[np.float32]]):
 
 @functools.lru_cache(maxsize=16)
 def compile_scene(
-    task: type[Task], options: Options, robot: str, controller: str, calibration: Calibration | None, memory: int = 0
+    task: type[Task],
+    options: Options,
+    robot: str,
+    controller: str,
+    calibration: Calibration | None,
+    visual: Variant | None = None,
+    memory: int = 0,
 ) -> mujoco.MjModel:
-    """The compiled scene of a task, with the robot, what its controller needs, and room for memory, `memory` more.
+    """The compiled scene of a task, painted, with robot, what its controller needs, and room for memory, `memory` more.
 
     Compiling the meshes takes seconds, so models are kept; treat them as constants.
     """
@@ -433,6 +447,8 @@ def compile_scene(
     control = make_controller(controller, arm)
     scene = todo.make_scene(arm, calibration)
     control.prepare(scene)
+    if visual is not None:
+        paint(scene, visual, todo.clear_areas)
     scene.nuserdata = control.memory_size + todo.memory_size + memory
     return scene.compile()
 

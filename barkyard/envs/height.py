@@ -74,24 +74,23 @@ def _raise(height: Array, points: Array, pos: Array, quat: Array, half_size: Arr
         matrix[1, 0], matrix[1, 1], matrix[1, 2] = 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)
         matrix[2, 0], matrix[2, 1], matrix[2, 2] = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
         for p in range(width):
-            low, high = _vertical_span(
-                matrix, half_size[k], points[p, 0] - pos[k, 0], points[p, 1] - pos[k, 1], -pos[k, 2]
-            )
-            if high >= low and high > height[p]:
-                height[p] = high
+            dx, dy = points[p, 0] - pos[k, 0], points[p, 1] - pos[k, 1]
+            top = _top(matrix, half_size[k], dx, dy, -pos[k, 2])
+            if top > height[p]:
+                height[p] = top
 
 
-@njit(cache=True, error_model="numpy")
-def _vertical_span(matrix: Array, half_size: Array, dx: float, dy: float, dz: float) -> tuple[float, float]:
-    """Between which heights above (dx, dy, dz) from a box's centre the vertical is inside it; none if low > high."""
+@njit(cache=True, error_model="numpy", inline="always")
+def _top(matrix: Array, half_size: Array, dx: float, dy: float, dz: float) -> float:
+    """How high above (dx, dy, dz) from a box's centre the vertical leaves the box; -1 where it misses it."""
     low, high = -1e9, 1e9
     for i in range(3):
         start = matrix[0, i] * dx + matrix[1, i] * dy + matrix[2, i] * dz
         slope, size = matrix[2, i], half_size[i]
         if abs(slope) < 1e-9:
             if abs(start) > size:
-                return 1e9, -1e9
+                return -1.0
         else:
-            first, second = (-size - start) / slope, (size - start) / slope
-            low, high = max(low, min(first, second)), min(high, max(first, second))
-    return low, high
+            middle, half = -start / slope, abs(size / slope)
+            low, high = max(low, middle - half), min(high, middle + half)
+    return high if high >= low else -1.0

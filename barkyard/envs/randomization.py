@@ -169,11 +169,12 @@ class Randomizer:
         ranges, dt = self._ranges, self._simulation.control_dt
         if ranges.push_interval == 0.0 or ranges.push[1] == 0.0:
             return
-        steps = self._simulation.elapsed_steps()
-        length = max(1, round(ranges.push_interval / dt))
-        unit = uniform(keys, _PUSH + steps // length, 3)
-        now = np.flatnonzero((steps % length == (unit[:, 0] * length).astype(np.int64)) & (steps > 0))
-        size, angle = between(unit[now, 1], *ranges.push), 2 * np.pi * unit[now, 2]
+        length, steps = max(1, round(ranges.push_interval / dt)), self._simulation.elapsed_steps()
+        draw = _PUSH + steps // length
+        moment = (uniform(keys, draw, 1)[:, 0] * length).astype(np.int64)
+        now = np.flatnonzero((steps % length == moment) & (steps > 0))
+        unit = uniform(keys[now], draw[now], 3)
+        size, angle = between(unit[:, 1], *ranges.push), 2 * np.pi * unit[:, 2]
         self._simulation.qvel[now, :2] += size[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 

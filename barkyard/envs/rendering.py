@@ -7,6 +7,7 @@ Shadows, reflections and multisampling are off: in software they cost most of th
 import importlib
 import os
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 import mujoco
@@ -14,19 +15,33 @@ import numpy as np
 from mujoco.batch import Batch
 from numpy.typing import NDArray
 
+from barkyard.envs.visual.overlay import foreground_geoms, lay_over, read_photograph
 from barkyard.errors import InvalidInput, RenderingError
 
 Image = NDArray[np.uint8]
 
 _COLLISION_GROUP = 0
+_MARKS = (int(mujoco.mjtRndFlag.mjRND_SEGMENT), int(mujoco.mjtRndFlag.mjRND_IDCOLOR))
 _INSTALL = "install a software renderer with: apt-get install -y libosmesa6   (or libegl1 libgl1 and MUJOCO_GL=egl)"
 
 
 class Cameras:
     """Renders the cameras of a scene for any simulation of a batch. Make and use it in one thread. Final."""
 
-    def __init__(self, batch: Batch, height: int, width: int) -> None:
-        """Raises RenderingError if no OpenGL backend works."""
+    def __init__(self, batch: Batch, height: int, width: int, photographs: Mapping[str, str] | None = None) -> None:
+        """Make a context.
+
+        Args:
+            batch: whose simulations.
+            height: of the pictures.
+            width: of the pictures.
+            photographs: by camera, the file of the photograph that is seen where nothing moves; see `visual.overlay`.
+
+        Raises:
+            RenderingError: no OpenGL backend works.
+            InvalidInput: a photograph cannot be read, or has another shape.
+        """
+        self._photographs = {name: read_photograph(path, height, width) for name, path in (photographs or {}).items()}
         self._batch = batch
         self._model = batch.get_model(0)
         self._model.vis.quality.offsamples = 0
@@ -51,7 +66,9 @@ class Cameras:
         self._camera.fixedcamid = camera_id(self._model, camera)
         self._context.make_current()
         frames = np.empty((len(simulations), self._view.height, self._view.width, 3), dtype=np.uint8)
-        for frame, i in zip(frames, simulations, strict=True):
+        photograph = self._photographs.get(camera)
+        marks = np.empty_like(frames) if photograph is not None else None
+        for k, i in enumerate(simulations):
             self._batch.get_model(int(i), self._model)
             self._batch.get_data(int(i), self._data)
             mujoco.mj_kinematics(self._model, self._data)
@@ -59,9 +76,32 @@ class Cameras:
             mujoco.mj_camlight(self._model, self._data)
             everything = mujoco.mjtCatBit.mjCAT_ALL.value
             mujoco.mjv_updateScene(self._model, self._data, self._option, None, self._camera, everything, self._scene)
-            mujoco.mjr_render(self._view, self._scene, self._mjr)
-            mujoco.mjr_readPixels(frame, None, self._view, self._mjr)
+            self._draw(frames[k])
+            if marks is not None:
+                self._draw_marks(marks[k])
+        if photograph is not None and marks is not None:
+            return lay_over(frames[:, ::-1], photograph, self._foreground(marks)[:, ::-1])
         return np.ascontiguousarray(frames[:, ::-1])
+
+    def _draw(self, frame: Image) -> None:
+        mujoco.mjr_render(self._view, self._scene, self._mjr)
+        mujoco.mjr_readPixels(frame, None, self._view, self._mjr)
+
+    def _draw_marks(self, frame: Image) -> None:
+        """The scene with a number for a colour on every geom."""
+        self._scene.flags[list(_MARKS)] = 1
+        self._draw(frame)
+        self._scene.flags[list(_MARKS)] = 0
+
+    def _foreground(self, marks: Image) -> NDArray[np.bool_]:
+        """`(k, H, W)` which pixels show something that the simulation draws."""
+        numbers = marks.astype(np.int64) @ np.array([1, 256, 65536])
+        drawn = np.zeros(self._scene.ngeom + 1, dtype=bool)
+        moving = foreground_geoms(self._model)
+        for geom in self._scene.geoms[: self._scene.ngeom]:
+            if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM:
+                drawn[geom.segid + 1] = moving[geom.objid]
+        return drawn[numbers]
 
     def close(self) -> None:
         """Free the OpenGL context."""

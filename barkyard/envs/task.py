@@ -13,6 +13,7 @@ from barkyard.assets.calibration import Calibration
 from barkyard.assets.robot import Robot
 from barkyard.control.controller import Watch
 from barkyard.envs.simulation import Array, Ids, Simulation
+from barkyard.envs.visual.painting import Area
 
 if TYPE_CHECKING:
     from barkyard.agility.layout import Course
@@ -56,6 +57,7 @@ class Task(abc.ABC):
         memory_size: numbers of `userdata` it needs.
         controller: name of the controller unless the user asks for another.
         refresh: whether it needs derived arrays (poses, sensors) of the very state a step ends in.
+        clear_areas: where things that the task is not about may lie; see `envs.visual`.
         options_type: what may be chosen.
     """
 
@@ -66,6 +68,7 @@ class Task(abc.ABC):
     memory_size: int = 0
     controller: str = "OSC_POSE"
     refresh: bool = True
+    clear_areas: tuple[Area, ...] = ()
     options_type: ClassVar[type[Options]] = Options
 
     def __init__(self, options: Options | None = None) -> None:

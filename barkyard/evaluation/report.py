@@ -16,7 +16,7 @@ from barkyard.evaluation.atomic import write_atomically
 from barkyard.evaluation.path_log import PLOT
 from barkyard.evaluation.plots import interval_svg, training_svg
 from barkyard.evaluation.result import EvalResult
-from barkyard.evaluation.table import PARTIAL_NOTE, count_text, interval_text, task_name
+from barkyard.evaluation.table import PARTIAL_NOTE, choices_text, count_text, interval_text, score_texts, task_name
 from barkyard.evaluation.video import film_strip
 
 STILLS = 6
@@ -90,7 +90,8 @@ def write_report(report: Report, path: Path | str) -> None:
     source = resources.files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8")
     page = environment.from_string(source).render(
         report=report,
-        rows=[_result_row(result) for result in report.results],
+        rows=[_result_row(result, report.results) for result in report.results],
+        scored=any(score_texts(result) for result in report.results),
         partial_note=None if all(result.complete for result in report.results) else PARTIAL_NOTE,
         curves=[(curve, Markup(training_svg(curve.loss, curve.heldout_loss))) for curve in report.curves],
         films=[_film(video) for video in report.videos],
@@ -108,12 +109,14 @@ def seeds_text(result: EvalResult) -> str:
     return f"{len(seeds)} seeds, {seeds[0]} to {seeds[-1]}{gaps}"
 
 
-def _result_row(result: EvalResult) -> dict[str, Any]:
+def _result_row(result: EvalResult, results: Sequence[EvalResult]) -> dict[str, Any]:
     ends = Counter(record.end for record in result.episodes)
     lengths = sorted(record.length for record in result.episodes)
     return {
         "result": result,
         "task": task_name(result),
+        "choices": choices_text(result, results),
+        "score": score_texts(result),
         "count": count_text(result),
         "rate": f"{100 * result.success_rate:.1f} %",
         "interval": interval_text(result.interval),

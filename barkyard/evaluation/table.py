@@ -1,8 +1,10 @@
 """Results as a table, for the terminal and for Markdown."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from math import inf, sqrt
 from statistics import fmean, stdev
+from typing import Any
 
 from barkyard.evaluation.intervals import Interval, clopper_pearson
 from barkyard.evaluation.result import EvalResult
@@ -35,10 +37,36 @@ def metrics_text(result: EvalResult) -> str:
             low, high = (100 * bound for bound in clopper_pearson(round(sum(values)), count))
             lines.append((name, f"{round(sum(values))}/{count} = {100 * mean:.1f} %", f"[{low:.1f}, {high:.1f}]"))
         else:
-            half = NORMAL_95 * stdev(values) / sqrt(count) if count > 1 else inf
-            lines.append((name, f"mean {mean:.4g}", f"[{mean - half:.4g}, {mean + half:.4g}]"))
+            low, high = _normal_interval(values)
+            lines.append((name, f"mean {mean:.4g}", f"[{low:.4g}, {high:.4g}]"))
     widths = [max((len(line[i]) for line in lines), default=0) for i in range(2)]
     return "\n".join(f"  {_align(line, [*widths, 0], left=3)}" for line in lines)
+
+
+def score_texts(result: EvalResult) -> tuple[str, str] | None:
+    """Mean score and its normal 95 % interval, such as `0.887` and `0.876 - 0.898`; None where there is no score."""
+    scores = result.metrics().get("score")
+    if not scores:
+        return None
+    low, high = _normal_interval(scores)
+    return f"{fmean(scores):.3f}", f"{low:.3f} - {high:.3f}"
+
+
+def _normal_interval(values: Sequence[float]) -> tuple[float, float]:
+    mean, half = fmean(values), NORMAL_95 * stdev(values) / sqrt(len(values)) if len(values) > 1 else inf
+    return mean - half, mean + half
+
+
+def choices_text(result: EvalResult, results: Sequence[EvalResult]) -> str:
+    """The arguments of its environment that are not the same in all results of it, such as `torque_limit 12.0`."""
+    others = [other.env_kwargs for other in results if other.env_id == result.env_id]
+    told = [name for name, value in result.env_kwargs.items() if any(other.get(name) != value for other in others)]
+    return ", ".join(f"{name} {_brief(result.env_kwargs[name])}" for name in told)
+
+
+def _brief(value: Any) -> str:
+    """An object that has a name by that."""
+    return str(value["name"]) if isinstance(value, Mapping) and "name" in value else json.dumps(value)
 
 
 def markdown_table(results: Sequence[EvalResult]) -> str:

@@ -15,6 +15,7 @@ from barkyard.evaluation.intervals import Interval
 from barkyard.evaluation.plots import interval_svg, stretch_means, training_svg
 from barkyard.evaluation.report import DatasetFacts, Report, TrainingCurve, seeds_text, write_report
 from barkyard.evaluation.run_folder import VIDEOS_A_FOLDER, gather_run, read_training_log
+from barkyard.evaluation.table import score_texts
 
 from .fakes import make_result
 from .test_video import write_video
@@ -85,7 +86,8 @@ def test_page_holds_everything(tmp_path: Path) -> None:
         "95 of 100", "95.0 %", "88.7 - 98.4 %", "success 95, time limit 5",  # policy
         "100 seeds, 1000000000 to 1000000099", "12345", "200, of which 198 succeeded", "d00d", "00112233", "3.17.0",
         "barkyard collect\nbarkyard train", "barkyard evaluate x", make_result(95).fingerprint,
-        "3 more are in the run's folder", '{"controller": "OSC_POSE"}',
+        "3 more are in the run's folder", "Mean score", *(score_texts(make_result(95)) or ()),
+        '{"controller": "OSC_POSE"}',
     ):  # fmt: skip
         assert text in page.text, text
     assert len(page.all("svg")) == 2 + 1

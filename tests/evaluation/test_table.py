@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from barkyard.evaluation import markdown_table, text_table
-from barkyard.evaluation.table import metrics_text
+from barkyard.evaluation.table import choices_text, metrics_text, score_texts
 
 from .fakes import make_result
 
@@ -66,3 +66,19 @@ def test_metrics_are_counted_or_averaged() -> None:
         "  time     mean 1        [0.2592, 1.741]",
     ]
     assert metrics_text(result).split() == ["score", "mean", "0.4375", "[0.2253,", "0.6497]"]
+
+
+def test_the_score_is_a_mean_with_its_interval() -> None:
+    """0, 1/8, ..., 7/8: mean 0.4375, deviation 0.3062."""
+    result = make_result(7, 8)
+    assert score_texts(result) == ("0.438", "0.225 - 0.650")
+    assert score_texts(replace(result, episodes=tuple(replace(r, score=None) for r in result.episodes))) is None
+
+
+def test_choices_are_what_tells_results_of_one_task_apart() -> None:
+    weak, strong = (make_result(env_kwargs={"torque_limit": limit, "mode": "strict"}) for limit in (12.0, None))
+    elsewhere = make_result(env_id="barkyard/Other-v0", env_kwargs={"mode": "published"})
+    results = [weak, strong, elsewhere]
+    assert [choices_text(result, results) for result in results] == ["torque_limit 12.0", "torque_limit null", ""]
+    looks = [make_result(env_kwargs={"visual": {"name": name, "light": 0.5}}) for name in ("darker", "dusk")]
+    assert [choices_text(look, looks) for look in looks] == ["visual darker", "visual dusk"]

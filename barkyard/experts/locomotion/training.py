@@ -13,7 +13,7 @@ from typing import Any
 
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.registry import make_vec_env
-from barkyard.envs.tasks.agility.way import LAND, SLOPE, WEAVE
+from barkyard.envs.tasks.agility.way import LAND, WEAVE
 from barkyard.experts.locomotion.lessons import CourseLesson, JumpLesson, SlopeLesson, WalkLesson
 from barkyard.experts.locomotion.network import Network
 from barkyard.experts.locomotion.ppo import Lesson, PPOSettings, learn
@@ -65,21 +65,21 @@ def _practise(skill: int) -> Callable[[RobotVectorEnv, int], Lesson]:
 
 RECIPES: Mapping[str, Sequence[Stage]] = {
     "walk": (
-        Stage(WalkLesson, _ROUGH, PPOSettings(600, std=0.2, entropy=0.002), _SMOOTH),
-        Stage(WalkLesson, _ROUGH, PPOSettings(250, std=0.12, entropy=0.001, learning_rate=(6e-4, 1e-4)), seed=1),
+        Stage(WalkLesson, _ROUGH, PPOSettings(500, std=0.2, entropy=0.002), _SMOOTH),
+        Stage(WalkLesson, _ROUGH, PPOSettings(200, std=0.12, entropy=0.001, learning_rate=(6e-4, 1e-4)), seed=1),
     ),
     "jump": (
         Stage(JumpLesson, _JUMP, PPOSettings(700, std=0.2, entropy=0.002, learning_rate=(1e-3, 2e-4)), _BOARDS),
     ),
     "weave": (
-        Stage(CourseLesson, _WEAVE, _fine(500), _BOARDS, start="walk"),
+        Stage(CourseLesson, _WEAVE, _fine(400), _BOARDS, start="walk"),
         Stage(_practise(WEAVE), _COURSE, _fine(250), {**_PARTS, "difficulty": 0.1}, seed=1),
     ),
     "slope": (
-        Stage(SlopeLesson, _ROUGH, PPOSettings(500, std=0.2), {**_SMOOTH, "terrain": "slope"}, start="walk"),
-        Stage(SlopeLesson, _ROUGH, PPOSettings(300, std=0.15, learning_rate=(8e-4, 1e-4), warm_up=6),
+        Stage(SlopeLesson, _ROUGH, PPOSettings(400, std=0.15, entropy=0.002), {**_SMOOTH, "terrain": "slope"},
+              start="walk"),
+        Stage(SlopeLesson, _ROUGH, PPOSettings(250, std=0.12, entropy=0.001, learning_rate=(6e-4, 1e-4), warm_up=6),
               {"terrain": "slope"}, seed=1),
-        Stage(_practise(SLOPE), _COURSE, _fine(100), _PARTS, seed=2),
     ),
     "land": (
         Stage(_practise(LAND), _COURSE, _fine(150, 0.12), _PARTS, start="walk"),

@@ -12,6 +12,7 @@ from barkyard.assets.scenes import arenas, objects
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Part, Task
 from barkyard.envs.tasks.manipulation.grasping import OBJECT, Grasping, GraspingOptions, add_pad_sensors
+from barkyard.envs.visual.painting import Area
 from barkyard.rotation import quat_about_z
 
 HALF_SIZE = (0.020, 0.022)
@@ -35,6 +36,7 @@ class Lift(Task):
     camera = "agentview"
     memory_size = 3
     options_type = GraspingOptions
+    clear_areas = tuple(Area((0.0, 0.25), side, arenas.TABLE_TOP) for side in ((-0.3, -0.12), (0.12, 0.3)))
 
     def make_scene(self, robot: Robot, calibration: Calibration | None) -> mujoco.MjSpec:
         """Table, robot and cube."""

@@ -16,6 +16,7 @@ from barkyard.assets.scenes import arenas, objects
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Options, Part, Task
 from barkyard.envs.tasks.manipulation.grasping import Grasping, GraspingOptions, add_pad_sensors
+from barkyard.envs.visual.painting import Area
 from barkyard.rotation import quat_about_z
 
 WALL_MARGIN = 0.05
@@ -31,6 +32,16 @@ LET_GO = 0.6
 """`reach` must be below this for the can to count as placed: the gripper has moved away."""
 
 
+def _other_quarters() -> tuple[Area, ...]:
+    """The middles of the target bin's quarters that are not the can's."""
+    x, y, height = arenas.TARGET_BIN
+    areas = []
+    for side_x, side_y in ((-1, -1), (-1, 1), (1, -1)):
+        middle_x, middle_y = x + side_x * QUARTER[0] / 2, y + side_y * QUARTER[1] / 2
+        areas.append(Area((middle_x - 0.04, middle_x + 0.04), (middle_y - 0.06, middle_y + 0.06), height))
+    return tuple(areas)
+
+
 class PickPlaceCan(Task):
     """Pick the can out of the source bin and leave it in its quarter of the target bin."""
 
@@ -39,6 +50,7 @@ class PickPlaceCan(Task):
     time_limit = 20.0
     camera = "agentview"
     options_type = GraspingOptions
+    clear_areas = _other_quarters()
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
