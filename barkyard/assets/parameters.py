@@ -206,8 +206,9 @@ def prepare(spec: mujoco.MjSpec, names: Sequence[Name], largest: Sequence[float]
             found.nsample, found.interp = _samples(spec, value), _LINEAR
         elif quantity == "measurement_delay":
             _add_late_sensors(spec, element, _samples(spec, value))
-        elif quantity == "payload" and found.gravcomp == 0.0:
-            found.gravcomp = _NEARLY_ZERO
+        elif quantity == "payload":
+            for body in spec.bodies[1:]:
+                body.gravcomp = max(body.gravcomp, _NEARLY_ZERO)
 
 
 _HOLDS = (0.9999, 0.9999, 0.001, 0.5, 2.0)
@@ -216,7 +217,7 @@ second, where a real gear stays put."""
 _LINEAR = 1
 """MuJoCo's linear interpolation of histories."""
 _NEARLY_ZERO = 1e-12
-"""MuJoCo looks at the bodies' gravity compensation only if one was not zero when the model was compiled."""
+"""MuJoCo looks at the bodies' gravity compensation only if some of it was positive when the model was compiled."""
 
 
 def _samples(spec: mujoco.MjSpec, delay: float) -> int:

@@ -63,8 +63,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         cameras: Sequence[str] = (),
         camera_size: tuple[int, int] = (84, 84),
         calibration: Calibration | Mapping[str, Any] | str | None = None,
-        visual: Variant | Mapping[str, Any] | str | None = None,
         surrogate: int | None = None,
+        visual: Variant | Mapping[str, Any] | str | None = None,
         render_mode: str | None = None,
         render_camera: str | None = None,
         render_size: tuple[int, int] = (256, 256),
@@ -84,8 +84,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             cameras: cameras whose pictures are observed as `image_<camera>`.
             camera_size: height and width of those pictures.
             calibration: identified parameters of the robot: a `Calibration`, its JSON, or a path to it.
-            visual: how the scene looks: a `Variant`, its JSON, or a name in `visual.VARIANTS`; None is as it is.
             surrogate: seed of hidden dynamics that stand in for a real robot; see `assets.surrogate`.
+            visual: how the scene looks: a `Variant`, its JSON, or a name in `visual.VARIANTS`; None is as it is.
             render_mode: None or `rgb_array`.
             render_camera: camera for `render`; None is the task's own.
             render_size: height and width for `render`.
@@ -109,7 +109,6 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         self.task, self._reward, self._terminate = task, reward, terminate_on_success
         arm, controller = load_robot(robot or task.robot), controller or task.controller
         known = load_calibration(calibration, arm.name)
-        self._visual = as_variant(visual)
         hidden = None if surrogate is None else draw_surrogate(arm.name, surrogate)
         if hidden and (known or task.options.posterior):
             raise InvalidInput("a surrogate stands for the real robot, which no calibration changes; give one of both")
@@ -117,9 +116,9 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             check_posterior(known)
         self.source = "surrogate" if hidden else "sim"
         more = memory_size(arm, task.options.posterior, hidden)
-        model = compile_scene(
-            type(task), task.options, arm.name, controller, hidden.truth if hidden else known, self._visual, more
-        )
+        self._visual = as_variant(visual)
+        applied = hidden.truth if hidden else known
+        model = compile_scene(type(task), task.options, arm.name, controller, applied, self._visual, more)
         for camera in (*cameras, *([render_camera] if render_camera else ())):
             camera_id(model, camera)
         control = make_controller(controller, arm)
@@ -141,8 +140,8 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             "cameras": list(self._cameras),
             "camera_size": list(self._camera_size),
             "calibration": known.as_json() if known else None,
-            "visual": self._visual.as_json() if self._visual else None,
             "surrogate": surrogate,
+            "visual": self._visual.as_json() if self._visual else None,
             **task.options.as_json(),
         }
         self.fingerprint = fingerprint(
@@ -440,7 +439,7 @@ def compile_scene(
     visual: Variant | None = None,
     memory: int = 0,
 ) -> mujoco.MjModel:
-    """The compiled scene of a task, painted, with the robot, what its controller needs, and room for `memory` more.
+    """The compiled scene of a task, painted, with robot, what its controller needs, and room for memory, `memory` more.
 
     Compiling the meshes takes seconds, so models are kept; treat them as constants.
     """

@@ -30,7 +30,7 @@ class HiddenDynamics:
     with the time constant `_CROSSING` when the torque turns. Encoders are on the motors: a servo acts on the motor's
     angle as read, with steps and noise, and so is what is observed.
 
-    What changes is in `memory`, `(N, MEMORY + J)`: a key that all chance follows from, and how far each motor is ahead.
+    What changes is in `memory`, `(N, 1 + J)`: a key that all chance follows from, and how far each motor is ahead.
     """
 
     def __init__(self, model: mujoco.MjModel, batch: Batch, robot: Robot, prefix: str, surrogate: Surrogate) -> None:
@@ -38,6 +38,8 @@ class HiddenDynamics:
         joints = [model.joint(prefix + name).id for name in robot.joints]
         self._dofs, self._places = model.jnt_dofadr[joints], model.jnt_qposadr[joints]
         self._actuators = np.array([model.actuator(prefix + name).id for name in robot.actuators], np.intp)
+        self._stiction, self._stribeck = np.array(surrogate.stiction), np.array(surrogate.stribeck)
+        self._half_play = 0.5 * np.array(surrogate.play)
         self._coulomb = model.dof_frictionloss[self._dofs].copy()
         limits = model.actuator_forcerange[self._actuators, 1]
         self._limits = np.where(limits > 0.0, limits, np.inf)
@@ -68,11 +70,9 @@ class HiddenDynamics:
 
     def act(self) -> None:
         """Set friction and readings for the coming physics step. Call before every one."""
-        surrogate, speed = self._surrogate, self._qvel[:, self._dofs]
-        rest = np.exp(-((speed / np.array(surrogate.stribeck)) ** 2))
-        self._friction[:, self._dofs] = self._coulomb * (1.0 + np.array(surrogate.stiction) * rest)
-        torque = self._torque()
-        aim = 0.5 * np.array(surrogate.play) * np.tanh(torque / _LOAD)
+        rest = np.exp(-((self._qvel[:, self._dofs] / self._stribeck) ** 2))
+        self._friction[:, self._dofs] = self._coulomb * (1.0 + self._stiction * rest)
+        aim = self._half_play * np.tanh(self._torque() / _LOAD)
         self._ahead += (aim - self._ahead) * min(self._dt / _CROSSING, 1.0)
         error = self.joint_pos() - self._qpos[:, self._places]
         self._bias[:, self._actuators, 0] = self._bias[:, self._actuators, 1] * error

@@ -94,6 +94,22 @@ def test_payload_is_held_by_nothing() -> None:
     np.testing.assert_allclose(data.qfrc_bias - data.qfrc_passive, 0.8 * 9.81 * jacobian[2], atol=1e-9)
 
 
+def test_a_controller_that_computes_the_weight_does_not_hold_a_payload() -> None:
+    """Torque motors that give the model's whole bias leave exactly the payload's weight."""
+    robot = load_robot("panda")
+    spec = robot.make_spec()
+    names = [("right_hand", "payload")]
+    prepare(spec, names, [0.8])
+    write_spec(spec, names, [0.8])
+    model = spec.compile()
+    data = mujoco.MjData(model)
+    data.qpos[: len(robot.home)] = robot.home
+    mujoco.mj_forward(model, data)
+    jacobian = np.zeros((3, model.nv))
+    mujoco.mj_jacBodyCom(model, data, jacobian, None, model.body("right_hand").id)
+    np.testing.assert_allclose(data.qfrc_gravcomp, -0.8 * 9.81 * jacobian[2], atol=1e-9)
+
+
 def test_an_encoder_that_reads_too_much_holds_the_joint_too_low() -> None:
     robot = load_robot("barkour_vb")
     spec = servo_spec(robot)

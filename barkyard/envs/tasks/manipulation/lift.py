@@ -35,8 +35,8 @@ class Lift(Task):
     time_limit = 20.0
     camera = "agentview"
     memory_size = 3
-    clear_areas = tuple(Area((0.0, 0.25), side, arenas.TABLE_TOP) for side in ((-0.3, -0.12), (0.12, 0.3)))
     options_type = GraspingOptions
+    clear_areas = tuple(Area((0.0, 0.25), side, arenas.TABLE_TOP) for side in ((-0.3, -0.12), (0.12, 0.3)))
 
     def make_scene(self, robot: Robot, calibration: Calibration | None) -> mujoco.MjSpec:
         """Table, robot and cube."""

@@ -49,8 +49,8 @@ class PickPlaceCan(Task):
     control_dt = 0.05
     time_limit = 20.0
     camera = "agentview"
-    clear_areas = _other_quarters()
     options_type = GraspingOptions
+    clear_areas = _other_quarters()
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
