@@ -14,8 +14,8 @@ from barkyard.calibration.unknowns import Unknown, spread
 Array = NDArray[np.float64]
 
 STEP: Final = 2e-5
-"""Step of the finite differences, in places from 0 to 1. A choice: with a step fifty times larger, the corners of friction
-made up some 3 % of knowledge about the unit of torque where there was none."""
+"""Step of the finite differences, in places from 0 to 1. A choice: with a step fifty times larger, the corners of
+friction feigned knowledge of the unit of torque where there was none."""
 
 
 @dataclass(frozen=True)

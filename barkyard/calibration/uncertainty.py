@@ -28,8 +28,8 @@ FEWEST_BLOCKS: Final = 12
 SHORTEST_BLOCK: Final = 1.0
 """Length of a block [s], at least. A choice."""
 LOOSE: Final = 0.03
-"""Posterior draws stay put in directions that are known less well than this, in places. A choice: there the simulation is
-no longer linear, and a draw would not follow the recordings."""
+"""Posterior draws stay put in directions that are known less well than this, in places. A choice: there the simulation
+is no longer linear, and a draw would not follow the recordings."""
 DISAGREEMENT: Final = 0.99
 """Level of the test whether recordings agree."""
 

@@ -35,7 +35,7 @@ TORQUES: Final = ("position_gain", "velocity_gain", "damping", "armature", "fric
 """What scales with the unit of torque: positions alone determine the ratios of these, and what they are to gravity."""
 _GAIN_RANGE: Final = 20.0
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {
-    "encoder_bias": (-1.6, 1.6),
+    "encoder_bias": (-0.2, 0.2),
     "delay": (0.0, 0.15),
     "measurement_delay": (0.0, 0.15),
     "torque_gain": (0.05, 20.0),
