@@ -66,8 +66,11 @@ class PPOConfig:
     lambda_: float = 0.95
 
 
-class NetworkModel(MLPModel):
-    """A network of ours as rsl-rl's actor or critic: normalised by running mean and deviation, and cut off."""
+class NetworkModel(MLPModel):  # type: ignore[misc]
+    """A network of ours as rsl-rl's actor or critic: normalised by running mean and deviation, and cut off.
+
+    It comes from a function, because rsl-rl copies what it finds in a configuration, and the policy's own is trained.
+    """
 
     def __init__(
         self,
@@ -75,11 +78,11 @@ class NetworkModel(MLPModel):
         obs_groups: dict[str, list[str]],
         obs_set: str,
         output_dim: int,
-        network: nn.Module,
+        network: Callable[[], nn.Module],
         distribution_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(obs, obs_groups, obs_set, output_dim, (1,), "elu", True, distribution_cfg)
-        self.mlp = network
+        self.mlp = network()
 
     def get_latent(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Observations as the policy's own scaling has them."""
@@ -169,8 +172,8 @@ def reinforce(
     config = configuration.vary(find(policy_name).make_config(), {"observation_steps": 1, **changes})
     features = _features(env)
     policy = make_policy(policy_name, features, _no_scaling(features), config=config, seed=seed)
-    actor, critic = policy.actor_critic()
     torch.manual_seed(seed)
+    actor, critic = policy.actor_critic()
     episodes = _Episodes(env, seed)
     with contextlib.redirect_stdout(io.StringIO()):
         runner = OnPolicyRunner(episodes, _configuration(settings, actor, critic), log_dir=None, device="cpu")
@@ -212,8 +215,8 @@ def _configuration(settings: PPOConfig, actor: nn.Module, critic: nn.Module) -> 
             "num_learning_epochs": settings.epochs,
             "num_mini_batches": settings.mini_batches,
         },
-        "actor": {"class_name": NetworkModel, "network": actor, "distribution_cfg": noise},
-        "critic": {"class_name": NetworkModel, "network": critic},
+        "actor": {"class_name": NetworkModel, "network": lambda: actor, "distribution_cfg": noise},
+        "critic": {"class_name": NetworkModel, "network": lambda: critic},
     }
 
 

@@ -49,8 +49,8 @@ class Straightforward(nn.Module):
         tokenizers = [nn.Linear(len(own), width) for own in self.inputs]
         detokenizers = [nn.Linear(width, len(own)) for own in self.commanded if own]
         self.tokenizers, self.detokenizers = nn.ModuleList(tokenizers), nn.ModuleList(detokenizers)
-        layer = nn.TransformerEncoderLayer(width, config.heads, config.feed_forward, dropout=0.0, batch_first=True)
-        self.encoder = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
+        block = nn.TransformerEncoderLayer(width, config.heads, config.feed_forward, dropout=0.0, batch_first=True)
+        self.encoder = nn.TransformerEncoder(block, config.layers, enable_nested_tensor=False)
         self.position = None if ours.position is None else nn.Parameter(ours.position.detach().clone())
         self.masks = ours.bias()
         with torch.no_grad():

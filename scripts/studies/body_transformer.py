@@ -69,7 +69,7 @@ FULL = Plan(
     }
 )
 TRIAL = Plan(
-    {"arm": Robot("barkyard/Lift-v0", (4, 8), 4, ("controller=JOINT_POSITION",))},
+    {"arm": Robot("barkyard/Lift-v0", (4,), 4, ("controller=JOINT_POSITION",))},
     seeds=2,
     steps=30,
     episodes=4,
@@ -226,7 +226,7 @@ def report(lines: Sequence[Mapping[str, Any]], plan: Plan) -> str:
         for size in robot.sizes:
             here = [line for line in lines if (line["robot"], line["size"]) == (name, size)]
             text += [f"\n### {name}, {robot.env}, {size} demonstrations\n"]
-            text += [f"| network | parameters | {' | '.join(f'{m} | less {BASELINE}' for m in metrics)} |"]
+            text += [f"| network | parameters | {' | '.join(f'{m} | minus {BASELINE}' for m in metrics)} |"]
             text += ["|---" * (2 + 2 * len(metrics)) + "|"]
             for network in NETWORKS:
                 own = {line["seed"]: line for line in here if line["network"] == network}

@@ -66,7 +66,8 @@ def test_starts_touch_nothing() -> None:
     env.reset(seed=3)
     assert (env.simulation.batch.bind("ncon") == 0).all()
     assert np.allclose(np.linalg.norm(env.simulation.qpos[:, 3:7], axis=1), 1.0)
-    low, high = env.task._ranges.T
+    model = env.simulation.model
+    low, high = model.jnt_range[[model.joint(f"robot/{name}").id for name in env.simulation.robot.robot.joints]].T
     joints = env.simulation.robot.joint_pos
     assert (joints >= low).all() and (joints <= high).all() and joints.std() > 0.3
 

@@ -265,6 +265,6 @@ def test_the_mlp_as_actor_is_itself() -> None:
     policy = make_policy("locomotion-mlp", features, ones(features), config=config).eval()
     actor, critic = policy.actor_critic()
     rows = 0.5 * torch.rand(32, 27)
-    split = dict(zip(features.observations, rows[:, None].split([12, 3, 12], dim=-1), strict=True))
+    split = dict(zip(features.observations, rows[:, None].split_with_sizes([12, 3, 12], dim=-1), strict=True))
     torch.testing.assert_close(actor(rows).clamp(-1, 1), policy.act(split, torch.empty(0))[:, 0])
     assert critic(rows).shape == (32, 1)

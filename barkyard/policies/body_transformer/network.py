@@ -134,8 +134,9 @@ class Snapshot:
         """Whether the network's weights are still what they were."""
         return self._state == self._read_state()
 
-    def _read_state(self) -> list[tuple[int, int]]:
-        return [(weights.data_ptr(), weights._version) for weights in self._sources]
+    def _read_state(self) -> list[int]:
+        """Changes when weights are written to, and when all of them are copied or moved."""
+        return [self._sources[0].data_ptr(), *(weights._version for weights in self._sources)]
 
     def __call__(self, observations: Tensor) -> Tensor:
         """As the network."""
@@ -144,7 +145,7 @@ class Snapshot:
         padded = pad(observations, (0, 1)).index_select(1, self._seen).view(batch, limbs, self._most).transpose(0, 1)
         tokens = torch.baddbmm(self._token_bias, padded, self._token_weight).transpose(0, 1).reshape(-1, width)
         for mix, out, rise, fall, attention_norm, forward_norm, bias in self._layers:
-            queries, keys, values = torch.addmm(mix[1], tokens, mix[0]).view(split).permute(2, 0, 3, 1, 4)
+            queries, keys, values = torch.addmm(mix[1], tokens, mix[0]).view(split).permute(2, 0, 3, 1, 4).unbind()
             attended = scaled_dot_product_attention(queries, keys, values, bias).transpose(1, 2).reshape(-1, width)
             tokens = torch.addmm(out[1], attended, out[0]).add_(tokens)
             tokens = torch.layer_norm(tokens, shape, *attention_norm)

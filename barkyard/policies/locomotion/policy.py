@@ -124,7 +124,7 @@ class OneStep(nn.Module):
 
     def forward(self, observations: Tensor) -> Tensor:
         """`(B, I)` -> `(B, outputs)`."""
-        split = observations[:, None].split(list(self._sizes.values()), dim=-1)
+        split = observations[:, None].split_with_sizes(list(self._sizes.values()), dim=-1)
         parts = dict(zip(self._sizes, split, strict=True))
         scans = parts[SCAN].unflatten(-1, self._scan) if SCAN in parts else None
         states = torch.cat([parts[key] for key in self._states], dim=-1)
