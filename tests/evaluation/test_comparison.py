@@ -155,4 +155,4 @@ def test_refuses() -> None:
         ([("a", a), ("b", a)], {"measure": "speed"}, "has no 'speed'"),
     ):
         with pytest.raises(InvalidInput, match=named):
-            compare(results, **options)  # type: ignore[arg-type]
+            compare(results, **options)

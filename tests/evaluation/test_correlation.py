@@ -79,7 +79,7 @@ def test_sides_are_not_interchangeable() -> None:
     assert mmrv(real=real, sim=sim) == pytest.approx((0.4 + 0.4) / 3)
     assert mmrv(real=sim, sim=real) == pytest.approx((0.1 + 0.1) / 3)
     with pytest.raises(TypeError):
-        mmrv(real, sim)  # type: ignore[misc]
+        mmrv(real, sim)  # type: ignore[call-arg]
 
 
 def test_ties() -> None:
