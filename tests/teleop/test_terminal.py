@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barkyard.errors import BarkyardError
@@ -41,6 +41,7 @@ def test_a_sequence_that_is_not_whole_waits() -> None:
     assert decode_keys(b"\x1b") == ([], b"\x1b")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*SEQUENCES.values(), b"\x1b", b"[", b"\x00", b"\xff", b"a"])), st.data())
 def test_how_the_bytes_arrive_does_not_matter(pieces: list[bytes], data: st.DataObject) -> None:
     whole = b"".join(pieces)
@@ -50,6 +51,7 @@ def test_how_the_bytes_arrive_does_not_matter(pieces: list[bytes], data: st.Data
     assert (first + second, rest) == decode_keys(whole)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_no_bytes_are_too_much(data: bytes) -> None:
     keys, rest = decode_keys(data, complete=True)

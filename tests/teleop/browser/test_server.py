@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barkyard.errors import BarkyardError, InvalidInput
@@ -104,6 +104,7 @@ def test_other_messages_are_refused(text: str) -> None:
         parse_message(text)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=60) | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(json.dumps))
 def test_nothing_that_a_page_sends_is_worse_than_refused(text: str) -> None:
     try:
