@@ -33,9 +33,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 Script = Callable[[Any, int], list[str]]
 
 
-@contextmanager
-def watched(monkeypatch: pytest.MonkeyPatch, terminal: int, script: Script) -> Iterator[None]:
-    """At every look at the screen, `script` is asked, with the environment and the step, what to type."""
+def noting_environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The environment that the command opens, under `env`."""
     made: dict[str, Any] = {}
     open_environment = teleop_module.open_environment
 
@@ -45,13 +44,19 @@ def watched(monkeypatch: pytest.MonkeyPatch, terminal: int, script: Script) -> I
             made["env"] = env
             yield env
 
+    monkeypatch.setattr(teleop_module, "open_environment", opening)
+    return made
+
+
+def type_at_every_look(monkeypatch: pytest.MonkeyPatch, terminal: int, script: Script) -> None:
+    """At every look at the screen, `script` is asked, with the environment and the step, what to type."""
+    made = noting_environment(monkeypatch)
+
     def show(self: object, status: Any, picture: object) -> None:
-        step = -1 if status.phase == "waiting" else round(status.seconds / 0.05)
+        step = -1 if status.phase == "waiting" else round(status.seconds / made["env"].control_dt)
         os.write(terminal, typed(script(made["env"], step)))
 
-    monkeypatch.setattr(teleop_module, "open_environment", opening)
     monkeypatch.setattr(teleop_module.StatusLine, "show", show)
-    yield
 
 
 def lifter() -> Script:
@@ -73,8 +78,8 @@ def test_a_person_lifts_the_cube_with_the_keys_of_a_terminal(
     terminal: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "d"
-    with watched(monkeypatch, terminal, lifter()):
-        assert main(["teleop", LIFT, "--out", str(out), "--episodes", "1", "--json"]) == 0
+    type_at_every_look(monkeypatch, terminal, lifter())
+    assert main(["teleop", LIFT, "--out", str(out), "--episodes", "1", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["recorded"] == 1 and report["warnings"] == []
     dataset = Dataset.open(out)
@@ -82,3 +87,43 @@ def test_a_person_lifts_the_cube_with_the_keys_of_a_terminal(
     assert episode.success and set(episode.acted_by) == {"human:keyboard"}
     assert report["pace"]["rate_hz"] < 20.5  # wall-clock pace; a busy machine may be slower
     assert main(["replay", str(out), "--verify", "--quiet"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--episodes", "0"], "--episodes is 0"),
+        (["--view", "nowhere"], "unknown camera 'nowhere'"),
+        (["--speed", "2"], "speed is 2.0"),
+        (["--device", "keyboard"], "the keyboard needs a terminal"),
+    ],
+)
+def test_wrong_words_are_said_before_anything_is_written(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / "input").open("w+") as standard_input, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", standard_input)
+        assert main(["teleop", LIFT, "--out", str(tmp_path / "d"), *words]) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
+
+
+def test_the_a_frame_is_climbed_with_the_keys_and_scored(
+    terminal: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def script(env: Any, step: int) -> list[str]:
+        if step < 0:
+            return ["enter"]
+        ahead, left, turn = env.task.guide.command()[0]  # a person sees where to go; the script is told
+        return [
+            *(["up"] if ahead > 0.2 else []),
+            *(["left"] if left > 0.2 else ["right"] if left < -0.2 else []),
+            *(["o"] if turn > 0.3 else ["p"] if turn < -0.3 else []),
+        ]
+
+    type_at_every_look(monkeypatch, terminal, script)
+    out = tmp_path / "d"
+    assert main(["teleop", "barkyard/AFrame-v0", "--out", str(out), "--episodes", "1", "--keep-failures"]) == 0
+    episode = Dataset.open(out).episode(0)
+    assert episode.success and episode.metrics["completed_a_frame"] == 1.0 and episode.metrics["score"] > 0.0
+    assert set(episode.acted_by) == {"human:keyboard"}
