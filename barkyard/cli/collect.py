@@ -153,11 +153,11 @@ class Recording:
         self._writer = _writer_class().resume(self._path)
         return self._writer.num_episodes
 
-    def take(self, episode: Episode) -> bool:
-        """Write an episode, or leave out a failure; whether it was written."""
+    def take(self, episode: Episode, *, always: bool = False) -> bool:
+        """Write an episode, or leave out a failure unless `always`; whether it was written."""
         self.tried += 1
         self.failed += not episode.success
-        if not episode.success and not self._keep_failures:
+        if not (episode.success or always or self._keep_failures):
             return False
         if self._writer is None:
             self._writer = _writer_class().create(self._path, episode)

@@ -41,8 +41,8 @@ class Recorder(Protocol):
 
     kept: int
 
-    def take(self, episode: Episode) -> bool:
-        """Keep it, or leave out a failure. Says which; what is kept is on disk."""
+    def take(self, episode: Episode, *, always: bool = False) -> bool:
+        """Keep it, or leave out a failure unless `always`. Says which; what is kept is on disk."""
 
     def undo(self) -> str:
         """Remove the last episode. Returns what happened, in words."""
@@ -235,7 +235,7 @@ class Session:
         differs = self._replay_difference(episode)
         if differs:
             self.warnings.append(f"seed {episode.seed}: the stored states do not give {differs} again")
-        kept = self._recorder.take(episode)
+        kept = self._recorder.take(episode, always=self._keep)
         fate = "kept" if kept else "not kept, begins again"
         how = "success" if episode.success else episode.end.replace("_", " ")
         self._message = f"{how} after {episode.length * episode.dt:.1f} s: {fate}" + (

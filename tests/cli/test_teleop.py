@@ -3,6 +3,9 @@
 import json
 import os
 import pty
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,3 +130,70 @@ def test_the_a_frame_is_climbed_with_the_keys_and_scored(
     episode = Dataset.open(out).episode(0)
     assert episode.success and episode.metrics["completed_a_frame"] == 1.0 and episode.metrics["score"] > 0.0
     assert set(episode.acted_by) == {"human:keyboard"}
+
+
+# Where the tests run in the background, SIGINT is ignored, and their children inherit that.
+PROGRAM = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from barkyard.cli import main
+sys.exit(main())
+"""
+
+
+@contextmanager
+def running(out: Path) -> Iterator[tuple[subprocess.Popen, int]]:
+    """The command in a process of its own, and the person's end of its terminal."""
+    person, program = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "teleop", LIFT, "--out", str(out)],
+        env=environment, stdin=program, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield child, person
+    finally:
+        child.kill()
+        child.communicate()
+        os.close(person)
+        os.close(program)
+
+
+def until_shown(child: subprocess.Popen, words: str) -> None:
+    assert child.stderr is not None
+    for line in child.stderr:
+        if words in line:
+            return
+    raise AssertionError(f"{words!r} was not shown")
+
+
+def keep_one(child: subprocess.Popen, person: int) -> None:
+    """Start, drive a little, end and keep."""
+    os.write(person, b"\r")
+    until_shown(child, "[running]")
+    os.write(person, b"\x1b[An")
+    until_shown(child, "[waiting]")
+
+
+@pytest.mark.slow
+def test_a_kill_in_the_third_episode_costs_the_third_alone(tmp_path: Path) -> None:
+    out = tmp_path / "d"
+    with running(out) as (child, person):
+        until_shown(child, "[waiting]")
+        keep_one(child, person)
+        keep_one(child, person)
+        os.write(person, b"\r")
+        until_shown(child, "[running]")
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    assert Dataset.open(out).num_episodes == 2
+    with running(out) as (child, person):
+        until_shown(child, "[waiting] 2/50")
+        keep_one(child, person)
+        os.write(person, b"u")
+        until_shown(child, "is removed")
+        keep_one(child, person)
+        child.send_signal(signal.SIGINT)
+        until_shown(child, "keeps 3 finished episodes; the same command goes on from there")
+    dataset = Dataset.open(out)
+    assert dataset.num_episodes == 3 and len(set(dataset.seeds.tolist())) == 3

@@ -100,8 +100,8 @@ class Shelf:
     def kept(self) -> int:
         return len(self.episodes)
 
-    def take(self, episode: Episode) -> bool:
-        if episode.end == "time_limit":
+    def take(self, episode: Episode, *, always: bool = False) -> bool:
+        if not episode.success and not always:
             return False
         self.episodes.append(episode)
         return True

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 import pytest
 from websockets.sync.client import connect
 
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 BINARY: Final = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(BINARY is None, reason="chromium is not installed: apt-get install -y chromium")
 
