@@ -16,6 +16,9 @@ EXPERT_ACTION = "expert_action"
 """The observation part that holds what an expert would have done where another acted; policies learn it instead of
 the action that was executed (DAgger: Ross et al., 2011)."""
 
+POLICY_ACTION = "policy_action"
+"""The observation part that holds what a policy chose where a person may have acted instead; no policy sees it."""
+
 ENDS = ("success", "failure", "time_limit", "simulation_error", "interrupted")
 """Why an episode may have ended."""
 

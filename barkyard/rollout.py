@@ -58,6 +58,7 @@ def rollout(
     teacher: Actor | None = None,
     in_order: bool = True,
     watch: Watcher | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Iterator[Episode]:
     """Run one episode for each seed.
 
@@ -74,6 +75,7 @@ def rollout(
         in_order: yield episodes in the order of `seeds`, holding back those that end early; else as they end.
         watch: called after every reset and step with the environment, the slots in use, and the number in `seeds` of
             the episode each runs; for video.
+        stop: asked after every step; where it answers yes, the episodes under way end there, and no more begin.
 
     Yields:
         Finished episodes.
@@ -83,7 +85,7 @@ def rollout(
     """
     if teacher is not None and not record_observations:
         raise InvalidInput("a teacher's answers are kept beside the observations; set record_observations too")
-    loop = _Loop(env, actor, list(seeds), record_states, record_observations, teacher, watch)
+    loop = _Loop(env, actor, list(seeds), record_states, record_observations, teacher, watch, stop)
     finished: dict[int, Episode] = {}
     following = 0
     for number, episode in loop.run():
@@ -106,9 +108,11 @@ class _Loop:
         record_observations: bool,
         teacher: Actor | None,
         watch: Watcher | None,
+        stop: Callable[[], bool] | None,
     ) -> None:
         self.env, self.actor, self.seeds, self.teacher = env, actor, seeds, teacher
         self.record_states, self.record_observations, self.watch = record_states, record_observations, watch
+        self.stop = stop
         self.slots: list[_Slot | None] = [None] * env.num_envs
         self.started = 0
         self.observations: Observations = {}
@@ -120,14 +124,15 @@ class _Loop:
             self._ask_teacher()
             self.observations, rewards, terminated, truncated, info = self.env.step(actions)
             self._record(actions, rewards)
-            done = np.flatnonzero(terminated | truncated)
+            stopped = self.stop is not None and self.stop()
+            done = np.flatnonzero(terminated | truncated | stopped)
             ended = [i for i in done if self.slots[i] is not None]
             for i in ended:
                 slot = self.slots[i]
                 assert slot is not None
                 yield slot.number, self._finish(slot, i, info)
                 self.slots[i] = None
-            if ended:
+            if ended and not stopped:
                 self._start(np.array(ended))
 
     def _start(self, free: NDArray[np.intp]) -> None:
@@ -193,7 +198,7 @@ class _Loop:
             actions=np.stack(slot.actions),
             rewards=np.array(slot.rewards, dtype=np.float32),
             success=bool(info["success"][i]),
-            end=str(info["end"][i]),
+            end=str(info["end"][i]) or "interrupted",
             dt=self.env.control_dt,
             seed=slot.seed,
             env_id=self.env.env_id,

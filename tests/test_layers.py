@@ -36,6 +36,7 @@ HOMES = {
     "ray": ("fleet",),
     "pynput": ("teleop",),
     "hid": ("teleop",),
+    "aiohttp": ("teleop.browser",),
 }
 
 
@@ -127,6 +128,8 @@ def test_every_module_is_seen() -> None:
         ("barkyard.policies.policy", "import ray"),
         ("barkyard.cli.collect", "from pynput import keyboard"),
         ("barkyard.envs.env", "import hid"),
+        ("barkyard.teleop.session", "from aiohttp import web"),
+        ("barkyard.teleop.session", "from barkyard.envs.env import RobotVectorEnv"),
         ("barkyard.utils", "x = 1"),
     ],
 )

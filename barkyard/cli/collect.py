@@ -111,6 +111,10 @@ class Recording:
                 self.close()
                 raise InvalidInput(f"{path} holds episodes of {recorded_id}, not of {env_id}; choose another folder")
 
+    def next_seed(self, seed: int) -> int:
+        """`seed`, or the one after the last stored."""
+        return max(seed, int(self._writer.seeds.max()) + 1) if self._writer is not None and self.kept else seed
+
     def fill(self, run: Run, seed: int, wanted: int, progress: Progress) -> None:
         """Run episodes with seeds from `seed`, or after the last one stored, until `wanted` are kept.
 
@@ -118,13 +122,12 @@ class Recording:
             BarkyardError: hardly any episode succeeds.
             KeyboardInterrupt: with what was kept and how to go on.
         """
-        if self._writer is not None and self.kept:
-            seed = max(seed, int(self._writer.seeds.max()) + 1)
+        seed = self.next_seed(seed)
         try:
             while self.kept < wanted:
                 seeds = range(seed, seed + wanted - self.kept)
                 for episode in run(seeds):
-                    self._take(episode)
+                    self.take(episode)
                     progress.advance(self.kept, f"{self.failed} failed")
                 seed = seeds.stop
                 if self.kept < wanted and self.tried >= TRIES_PER_EPISODE * (self.recorded + 10):
@@ -134,7 +137,7 @@ class Recording:
                     )
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"{self._path} keeps {self._recount()} finished episodes; the same command goes on from there."
+                f"{self._path} keeps {self.recount()} finished episodes; the same command goes on from there."
             ) from None
 
     def close(self) -> None:
@@ -142,7 +145,7 @@ class Recording:
         if self._writer is not None:
             self._writer.close()
 
-    def _recount(self) -> int:
+    def recount(self) -> int:
         """Episodes on disk, where an interrupt may have fallen between writing one and counting it."""
         if self._writer is None:
             return 0
@@ -150,16 +153,27 @@ class Recording:
         self._writer = _writer_class().resume(self._path)
         return self._writer.num_episodes
 
-    def _take(self, episode: Episode) -> None:
+    def take(self, episode: Episode, *, always: bool = False) -> bool:
+        """Write an episode, or leave out a failure unless `always`; whether it was written."""
         self.tried += 1
         self.failed += not episode.success
-        if not episode.success and not self._keep_failures:
-            return
+        if not (episode.success or always or self._keep_failures):
+            return False
         if self._writer is None:
             self._writer = _writer_class().create(self._path, episode)
         self._writer.write(episode)
         self.kept += 1
         self.recorded += 1
+        return True
+
+    def undo(self) -> str:
+        """Remove the episode that was written last in this recording; what happened, in words."""
+        if self._writer is None or not self.recorded:
+            return "nothing to undo: no episode was kept since this began"
+        number = self._writer.remove_last()
+        self.kept -= 1
+        self.recorded -= 1
+        return f"episode {number} is removed"
 
 
 def _writer_class() -> "type[DatasetWriter]":

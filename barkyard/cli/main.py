@@ -18,6 +18,7 @@ from barkyard.cli.replay import replay
 from barkyard.cli.report import report
 from barkyard.cli.score import score
 from barkyard.cli.surrogate import surrogate
+from barkyard.cli.teleop import teleop
 from barkyard.cli.terminal import print_note
 from barkyard.cli.train import train
 from barkyard.errors import BarkyardError, InvalidInput
@@ -26,6 +27,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "doctor": doctor,
     "envs": envs,
     "collect": collect,
+    "teleop": teleop,
     "train": train,
     "evaluate": evaluate,
     "replay": replay,

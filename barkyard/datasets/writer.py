@@ -24,8 +24,8 @@ from barkyard.datasets.files import (
 from barkyard.datasets.metadata import begin_metadata, load_info, write_metadata
 from barkyard.datasets.spec import DatasetSpec, check_episode
 from barkyard.episode import Episode
-from barkyard.errors import DatasetError
-from barkyard.files import make_folder
+from barkyard.errors import DatasetError, InvalidInput
+from barkyard.files import make_folder, synchronise
 
 
 class DatasetWriter:
@@ -145,6 +145,31 @@ class DatasetWriter:
             ) from error
         self._files.append(DataFile(path, number, (record,)))
         return index
+
+    def remove_last(self) -> int:
+        """Remove the episode that was written last; when this returns it is gone from the disk.
+
+        Returns:
+            The number that it had.
+
+        Raises:
+            InvalidInput: there is none, or it shares its file with others.
+            DatasetError: the writer is closed.
+        """
+        if self._lock is None:
+            raise DatasetError(f"the writer of {self._root} is closed; DatasetWriter.resume({str(self._root)!r})")
+        if not self._files:
+            raise InvalidInput(f"{self._root} holds no episode to remove")
+        last = self._files[-1]
+        if len(last.records) > 1:
+            raise InvalidInput(
+                f"the last episode of {self._root} lies in one file with {len(last.records) - 1} others since it was "
+                "compacted; only episodes recorded after that can be removed"
+            )
+        last.path.unlink()
+        synchronise(last.path.parent)
+        self._files.pop()
+        return last.records[0].episode_index
 
     def finalize(self) -> None:
         """Bring the metadata up to date, so that LeRobot reads what has been written so far.

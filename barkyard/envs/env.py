@@ -349,6 +349,10 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
         """Pictures (k, H, W, 3) of the copies in `slots`; None is the camera of `render`."""
         return self._renderer(self._render_size).render(camera or self._render_camera, slots)
 
+    def succeeded(self) -> NDArray[np.bool_]:
+        """`(N,)` whether the task is achieved at this moment."""
+        return self.task.success(self.task.terms())
+
     def trace(self) -> Mapping[str, NDArray[Any]] | None:
         """`(N, ...)` arrays of this moment for logs of the runs, or None; see `Task.trace`."""
         return self.task.trace()

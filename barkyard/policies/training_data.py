@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from barkyard import provenance
 from barkyard.datasets import Dataset, Normalizer, WindowBatch, Windows, split_episodes
 from barkyard.embodiment import Embodiment
-from barkyard.episode import EXPERT_ACTION
+from barkyard.episode import EXPERT_ACTION, POLICY_ACTION
 from barkyard.errors import InvalidInput
 from barkyard.policies.policy import ChunkConfig, FeatureSpec
+
+_OTHERS_ACTIONS = (EXPERT_ACTION, POLICY_ACTION)
 
 
 class TrainingData:
@@ -140,21 +142,21 @@ def with_expert_actions(dataset: Dataset) -> Dataset:
 
 
 def choose_keys(dataset: Dataset, keys: Sequence[str] | None) -> list[str]:
-    """The observation parts to learn from: those asked for, or else all vectors but `expert_action`.
+    """The observation parts to learn from: those asked for, or else all vectors but others' actions.
 
     Raises:
         InvalidInput: a part is unknown, no vector, or what is to be learnt.
     """
     shapes = dataset.observation_shapes
-    vectors = [key for key, shape in shapes.items() if len(shape) == 1 and key != EXPERT_ACTION]
+    vectors = [key for key, shape in shapes.items() if len(shape) == 1 and key not in _OTHERS_ACTIONS]
     if keys is None:
         return vectors
     dataset.check_parts(keys)
     others = [key for key in keys if key not in vectors]
     if others or not keys:
         raise InvalidInput(
-            f"observation_keys {list(keys)} must be one or more vectors other than {EXPERT_ACTION}; no policy reads "
-            f"images yet. Valid: {', '.join(vectors)}"
+            f"observation_keys {list(keys)} must be one or more vectors other than {' and '.join(_OTHERS_ACTIONS)}; no "
+            f"policy reads images yet. Valid: {', '.join(vectors)}"
         )
     return list(keys)
 

@@ -1,6 +1,6 @@
 """The skills as actors."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +23,20 @@ JUMP_SPEED = 1.5
 WALKERS = {WALK: "walk", WEAVE: "weave", SLOPE: "slope", LAND: "land"}
 """Which walking network does what; where the robot is to be ready to jump, it stands at home."""
 
+Lead = Callable[[], NDArray[np.float64]]
+"""Gives `(N, 3)` velocities in the heading frame [m/s, m/s, rad/s]."""
+
 
 class WalkingExpert:
-    """Follows the commands of a velocity task. Final."""
+    """Follows the commands of a velocity task, or those of `lead`. Final."""
 
     name = "expert"
 
-    def __init__(self, env: RobotVectorEnv, network: Network | None = None) -> None:
+    def __init__(self, env: RobotVectorEnv, network: Network | None = None, lead: Lead | None = None) -> None:
         task = env.task
         if not isinstance(task, QuadrupedVelocity):
             raise InvalidInput(f"the walking expert follows velocity commands; {env.env_id} gives none")
-        self._env, self._task = env, task
+        self._lead: Lead = lead or (lambda: task.command)
         self._walk, self._network = Walk(task.quadruped), network or shipped("walk")
 
     def reset(self, slots: NDArray[np.intp], seeds: NDArray[np.int64]) -> None:
@@ -41,20 +44,23 @@ class WalkingExpert:
 
     def act(self, observations: Observations) -> Floats:
         """Joint targets; the simulation's state is read, not the observations."""
-        view, mirrored = self._walk.observe(self._task.command)
+        view, mirrored = self._walk.observe(self._lead())
         return self._walk.act(self._network(view), mirrored)
 
 
 class CourseExpert:
-    """Runs an agility course: the guide's commands, and a network for each skill. Final."""
+    """Runs an agility course: the guide's commands, or those of `lead`, and a network for each skill. Final."""
 
     name = "expert"
 
-    def __init__(self, env: RobotVectorEnv, networks: Mapping[str, Network] | None = None) -> None:
+    def __init__(
+        self, env: RobotVectorEnv, networks: Mapping[str, Network] | None = None, lead: Lead | None = None
+    ) -> None:
         task = env.task
         if not isinstance(task, AgilityTask):
             raise InvalidInput(f"the course's expert runs agility tasks; {env.env_id} is none")
         self._env, self._task, self._robot = env, task, task.quadruped
+        self._lead: Lead = lead or task.guide.command
         self._walk, self._jump = Walk(task.quadruped), jumping.Jump(task.quadruped)
         self._networks = networks or {name: shipped(name) for name in (*WALKERS.values(), "jump")}
         self._bound = np.zeros(env.num_envs)
@@ -68,7 +74,7 @@ class CourseExpert:
         """Joint targets; the simulation's state is read, not the observations."""
         guide, robot = self._task.guide, self._robot
         skill = guide.skill()
-        view, mirrored = self._walk.observe(guide.command())
+        view, mirrored = self._walk.observe(self._lead())
         actions = np.zeros((len(view), robot.home.size), np.float32)
         self._take_off(skill == JUMP)
         for one, name in WALKERS.items():

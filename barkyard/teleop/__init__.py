@@ -1,0 +1,7 @@
+"""People who act: devices that give commands, and the session that records what they do."""
+
+from barkyard.teleop.command import EVENTS, Command, Device
+from barkyard.teleop.operator import Operator, ToolOperator
+from barkyard.teleop.session import Session
+
+__all__ = ["EVENTS", "Command", "Device", "Operator", "Session", "ToolOperator"]

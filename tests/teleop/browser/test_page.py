@@ -1,0 +1,116 @@
+"""The page in a real browser, with pictures that need no simulation."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from barkyard.teleop.browser.device import Browser
+from barkyard.teleop.command import Command
+from barkyard.teleop.keys import DEFAULT_KEYS
+from barkyard.teleop.session import Status
+from tests.teleop.browser.chromium import PATIENCE_S, Chromium, Page, needs_chromium
+from tests.teleop.scripted import FULL
+
+pytestmark = needs_chromium
+
+RUNNING = Status("running", 2, 50, 3.2, False, "human:browser", "episode 2 kept", 0.02, None)
+PICTURE = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with Chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def device() -> Iterator[Browser]:
+    with Browser(DEFAULT_KEYS, FULL, 0.5, title="barkyard/Lift-v0") as browser:
+        yield browser
+
+
+def until(device: Browser, what: str, met: Any) -> Any:
+    """Plays the session's part until `met(command)` is true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        command = device.read(time.monotonic())
+        device.show(RUNNING, lambda: PICTURE)
+        if found := met(command):
+            return found
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
+def opened(device: Browser, chromium: Chromium) -> Page:
+    page = chromium.open(device.server.url())
+    until(device, "the page shows pictures", lambda _: page.text("speed"))
+    return page
+
+
+def test_keys_move_while_they_are_down_and_not_after_the_page_lost_the_focus(
+    device: Browser, chromium: Chromium
+) -> None:
+    page = opened(device, chromium)
+    assert page.text("phase") == "● recording 3.2 s" and page.text("role").startswith("you drive")
+    page.key("ArrowUp", True)
+    page.key("o", True)
+    held = (0.15, 0.0, 0.0, 0.0, 0.0, 1.5)
+    until(device, "two keys are held", lambda command: command.twist == held)
+    page.key("o", False)
+    until(device, "one key is held", lambda command: command.twist == (*held[:5], 0.0))
+    page.run("window.dispatchEvent(new Event('blur'))")
+    until(device, "nothing is held", lambda command: not any(command.twist))
+    page.tap(" ")
+    until(device, "the gripper closes", lambda command: command.changed and command.gripper == 1.0)
+    page.tap("Escape")
+    assert until(device, "a word arrives", lambda command: command.events) == ("stop",)
+    page.run("document.querySelector('[data-event=keep]').click()")
+    assert until(device, "a word arrives", lambda command: command.events) == ("keep",)
+    page.close()
+
+
+def test_one_drives_and_the_others_look_on(device: Browser, chromium: Chromium) -> None:
+    driver = opened(device, chromium)
+    viewer = opened(device, chromium)
+    assert viewer.text("role").startswith("you look on, 1 other page")
+    heard: list[Command] = []
+    viewer.run("say({kind: 'drive'})")
+    viewer.key("ArrowUp", True)
+    viewer.run("say({kind: 'said', event: 'stop'})")
+    driver.key("ArrowDown", True)
+    until(device, "the driver is heard", lambda command: heard.append(command) or command.twist[0] < 0)
+    assert all(command.twist[0] <= 0 and not command.events for command in heard)
+    driver.close()
+    until(device, "the robot stands where the driver left", lambda command: not any(command.twist))
+    until(device, "the seat is free", lambda _: "Nobody drives" in viewer.text("cover"))
+    viewer.run("document.querySelector('#cover button').click()")
+    until(device, "the viewer drives", lambda _: viewer.text("role").startswith("you drive"))
+    viewer.close()
+
+
+def test_pictures_wait_for_a_page_that_is_slow(device: Browser, chromium: Chromium) -> None:
+    page = opened(device, chromium)
+    page.run("draw = () => {}")  # it draws no more, and so says no more that it has drawn
+    until(device, "two pictures are under way", lambda _: not device.server.wants_frame())
+    before = device._frames
+    for _ in range(20):
+        device.show(RUNNING, lambda: pytest.fail("a picture was made for nobody"))
+        time.sleep(0.01)
+    assert device._frames == before
+    page.close()
+
+
+def test_the_page_shows_what_a_person_must_know(device: Browser, chromium: Chromium, tmp_path: Path) -> None:
+    page = opened(device, chromium)
+    page.key("ArrowUp", True)
+    until(device, "the latency is known", lambda _: page.text("latency").startswith("key to picture"))
+    assert page.text("kept") == "2 of 50 episodes kept" and page.text("message") == "episode 2 kept"
+    assert "gripper" in page.text("keys") and page.text("title") == "barkyard/Lift-v0"
+    assert page.run("document.getElementById('key up').className") == "down"
+    page.screenshot(tmp_path / "page.png")
+    assert (tmp_path / "page.png").stat().st_size > 10_000
+    page.close()
