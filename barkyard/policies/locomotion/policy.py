@@ -126,7 +126,7 @@ class OneStep(nn.Module):
         """`(B, I)` -> `(B, outputs)`."""
         split = observations[:, None].split_with_sizes(list(self._sizes.values()), dim=-1)
         parts = dict(zip(self._sizes, split, strict=True))
-        scans = parts[SCAN].unflatten(-1, self._scan) if SCAN in parts else None
+        scans = parts[SCAN].view(-1, 1, *self._scan) if SCAN in parts else None
         states = torch.cat([parts[key] for key in self._states], dim=-1)
         out: Tensor = self.network(StepWindow(states, parts.get(PREVIOUS_ACTION), scans), newest=True)
         return out[:, 0]
