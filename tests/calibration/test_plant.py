@@ -74,6 +74,20 @@ def test_friction_holds_a_loaded_joint() -> None:
     assert np.abs(soft[-1]).max() > 1e-2
 
 
+def test_a_floor_stops_what_would_pass_it() -> None:
+    """The lower link's tip, a sphere 0.2 m out, comes to rest on the floor; the links pass through one another."""
+    tip = '<geom size="0.01" pos="0.2 0 0" mass="0"/></body>\n    </body>'
+    model = arm(ARM.replace("</body>\n    </body>", tip))
+    log = still(2.0, at=0.6)
+    log = replace(log, position=np.zeros_like(log.position))
+    free, stopped = (
+        Plant(replace(model, floor=floor), (), ()).simulate(np.zeros((1, 0)), log)[0] for floor in (None, -0.1)
+    )
+    height = [-0.2 * np.sin(run[-1, 0]) - 0.2 * np.sin(run[-1].sum()) for run in (free, stopped)]
+    assert height[0] < -0.2
+    assert height[1] == pytest.approx(-0.09, abs=0.01)
+
+
 def test_commands_are_averaged_over_steps() -> None:
     log = replace(still(), command=np.linspace(0.0, 1.0, 150)[:, None] * np.ones(2))
     means = mean_commands(log, np.array([0.0, 0.02, 0.05, 10.0, 11.0]))[:, 0]
