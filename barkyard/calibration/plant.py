@@ -17,6 +17,8 @@ from barkyard.errors import InvalidInput
 
 Array = NDArray[np.float64]
 
+FLOOR_FRICTION = 0.1
+"""Of a floor against the robot: a smooth table. A choice."""
 NUMBERS_AT_ONCE = 2_000_000
 """How many numbers a batch may record before it is split, to bound the memory (16 MB)."""
 
@@ -31,6 +33,7 @@ class PlantModel:
         joints: joints that have a servo, in the order of the servos.
         actuators: the servos.
         fingerprint: of the model as shipped.
+        floor: height of a surface that the robot may touch [m], in the frame of the model's world; None for none.
     """
 
     name: str
@@ -38,6 +41,7 @@ class PlantModel:
     joints: tuple[str, ...]
     actuators: tuple[str, ...]
     fingerprint: str
+    floor: float | None = None
 
     @classmethod
     def from_mjcf(cls, path: Path, servo_gains: tuple[float, float] | None = None) -> "PlantModel":
@@ -94,11 +98,27 @@ def _close_the_loop(spec: mujoco.MjSpec, name: str, gains: tuple[float, float] |
             motor.forcelimited, motor.forcerange = True, limit
 
 
+def _add_floor(spec: mujoco.MjSpec, height: float) -> None:
+    """A plane that every part of the robot meets, and no part another."""
+    for geom in spec.geoms:
+        geom.contype, geom.conaffinity = 0, 1
+    spec.worldbody.add_geom(
+        name="floor",
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        pos=[0.0, 0.0, height],
+        size=[0.0, 0.0, 1.0],
+        friction=[FLOOR_FRICTION, 0.0, 0.0],
+        priority=1,
+        contype=1,
+        conaffinity=0,
+    )
+
+
 class Plant:
     """Plays recordings on N copies of a robot that differ in P parameters. Final.
 
-    Contacts, joint limits and limits of the commands are off: a recording is of free motion inside them, and an encoder
-    bias would move them.
+    Contacts other than with the model's floor, joint limits and limits of the commands are off: a recording is of free
+    motion inside them, and an encoder bias would move them.
 
     Attributes:
         names: element and quantity of every parameter, in the order of the values.
@@ -129,7 +149,10 @@ class Plant:
         spec.discard_visual()
         spec.option.timestep = timestep or spec.option.timestep
         flags = mujoco.mjtDisableBit
-        for flag in (flags.mjDSBL_CONTACT, flags.mjDSBL_LIMIT, flags.mjDSBL_CLAMPCTRL):
+        if model.floor is not None:
+            _add_floor(spec, model.floor)
+        untouched = (flags.mjDSBL_CONTACT,) if model.floor is None else ()
+        for flag in (*untouched, flags.mjDSBL_LIMIT, flags.mjDSBL_CLAMPCTRL):
             spec.option.disableflags |= int(flag)
         prepare(spec, names, largest)
         self.names, self.timestep = tuple(names), float(spec.option.timestep)

@@ -4,6 +4,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -36,6 +37,7 @@ def calibrate(
     quantities: tuple[str, ...] = (),
     shared: tuple[str, ...] = (),
     payload: tuple[str, ...] = (),
+    floor: float | None = None,
     timestep: float | None = None,
     loss_scale: float = 0.02,
     starts: int = 64,
@@ -63,6 +65,7 @@ def calibrate(
         quantities: what to identify of every joint; by default all that a position log can show.
         shared: quantities with one value for all joints.
         payload: bodies that carry a point mass of unknown size.
+        floor: height in metres of a surface that the robot touched, in the model's world.
         timestep: of the physics in seconds; the model's own by default.
         loss_scale: deviations in radians beyond this count linearly, not squared.
         starts: random starts of the search.
@@ -80,7 +83,7 @@ def calibrate(
         raise InvalidInput("there is no recording; give .npz or .csv files, or --design ROBOT for what to record")
     if split is not None and held_out:
         raise InvalidInput("--split and --held-out both say what to hold out; give one")
-    robot = open_model(model, servo_gains)
+    robot = replace(open_model(model, servo_gains), floor=floor)
     train, test = (read_logs(paths, robot, rename, skip) for paths in (logs, held_out))
     if split is not None:
         train, test = room.split(train, split)

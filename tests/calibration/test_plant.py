@@ -51,7 +51,7 @@ def test_a_delay_shifts_the_response_and_starts_from_the_first_command() -> None
     assert np.allclose(delayed.position[60:, 0], shifted[60:], atol=2e-3), "after the start is forgotten"
     names = tuple((actuator, "delay") for actuator in model.actuators)
     held = Plant(model, names, [0.15, 0.15]).simulate(np.array([[0.1, 0.1]]), still())[0]
-    assert np.abs(held[:4] - 0.4).max() < 0.02, "no dive to zero"
+    assert np.abs(held[:3] - 0.4).max() < 0.02, "no dive to zero"
 
 
 def test_encoder_bias_is_measured_less_true_angle() -> None:
@@ -70,8 +70,22 @@ def test_friction_holds_a_loaded_joint() -> None:
     names = tuple((joint, "frictionloss") for joint in model.joints)
     run = Plant(model, names, [2.0, 2.0]).simulate(np.array([[1.0, 0.5]]), hold)[0]
     soft = Plant(model, (), ()).simulate(np.zeros((1, 0)), hold)[0]
-    assert np.abs(run[-1] - run[50]).max() < 2e-4
+    assert np.abs(run[-1] - run[50]).max() < 1e-3
     assert np.abs(soft[-1]).max() > 1e-2
+
+
+def test_a_floor_stops_what_would_pass_it() -> None:
+    """The lower link's tip, a sphere 0.2 m out, comes to rest on the floor; the links pass through one another."""
+    tip = '<geom size="0.01" pos="0.2 0 0" mass="0"/></body>\n    </body>'
+    model = arm(ARM.replace("</body>\n    </body>", tip))
+    log = still(2.0, at=0.6)
+    log = replace(log, position=np.zeros_like(log.position))
+    free, stopped = (
+        Plant(replace(model, floor=floor), (), ()).simulate(np.zeros((1, 0)), log)[0] for floor in (None, -0.1)
+    )
+    height = [-0.2 * np.sin(run[-1, 0]) - 0.2 * np.sin(run[-1].sum()) for run in (free, stopped)]
+    assert height[0] < -0.2
+    assert height[1] == pytest.approx(-0.09, abs=0.01)
 
 
 def test_commands_are_averaged_over_steps() -> None:
