@@ -39,7 +39,9 @@ class TeleopEnv(EpisodicEnv, Protocol):
 class Recorder(Protocol):
     """Where episodes go."""
 
-    kept: int
+    @property
+    def kept(self) -> int:
+        """Episodes that are there."""
 
     def take(self, episode: Episode, *, always: bool = False) -> bool:
         """Keep it, or leave out a failure unless `always`. Says which; what is kept is on disk."""

@@ -15,6 +15,7 @@ import pytest
 
 from barkyard.cli import teleop as teleop_module
 from barkyard.cli.main import main
+from barkyard.cli.opening import open_environment
 from barkyard.datasets import Dataset
 from barkyard.teleop.terminal import TerminalKeyboard
 from tests.teleop.scripted import hand, typed
@@ -27,7 +28,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A terminal that the command reads; yields the end that a person types at."""
     person, program = pty.openpty()
     real = TerminalKeyboard.__init__
-    monkeypatch.setattr(TerminalKeyboard, "__init__", lambda self, *words: real(self, *words, descriptor=program))
+    monkeypatch.setattr(TerminalKeyboard, "__init__", lambda self, *words: real(self, *words, program))
     yield person
     os.close(person)
     os.close(program)
@@ -39,7 +40,6 @@ Script = Callable[[Any, int], list[str]]
 def noting_environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The environment that the command opens, under `env`."""
     made: dict[str, Any] = {}
-    open_environment = teleop_module.open_environment
 
     @contextmanager
     def opening(*words: Any) -> Iterator[Any]:

@@ -34,8 +34,9 @@ class Hands(threading.Thread):
             wait_for("the page", lambda: "server" in self._made and self._made["server"].port)
             with Chromium(self._folder / "profile") as chromium:
                 page = chromium.open(self._made["server"].url())
-                wait_for("the robot", lambda: page.text("phase").startswith("ready"))
+                wait_for("a picture", lambda: page.text("speed"))  # a page takes no keys before it is painted
                 page.tap("Enter")
+                wait_for("the start", lambda: "recording" in page.text("phase"))
                 self._lift(page)
         except BaseException as error:
             self.failure = error

@@ -82,7 +82,12 @@ def test_one_drives_and_the_others_look_on(device: Browser, chromium: Chromium) 
     viewer.key("ArrowUp", True)
     viewer.run("say({kind: 'said', event: 'stop'})")
     driver.key("ArrowDown", True)
-    until(device, "the driver is heard", lambda command: heard.append(command) or command.twist[0] < 0)
+
+    def hear(command: Command) -> bool:
+        heard.append(command)
+        return command.twist[0] < 0
+
+    until(device, "the driver is heard", hear)
     assert all(command.twist[0] <= 0 and not command.events for command in heard)
     driver.close()
     until(device, "the robot stands where the driver left", lambda command: not any(command.twist))
