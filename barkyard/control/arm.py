@@ -124,8 +124,9 @@ class ArmController(ToolController):
         memory[ids] = 0.0
         memory[ids, MEMORY.REST : MEMORY.REST + joint_pos.shape[1]] = joint_pos
 
-    def command(self, memory: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
+    def command(self, memory: NDArray[np.float64], ctrl: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
         """Hand over the actions; the goal is set from the pose at the first substep."""
+        del ctrl
         memory[:, MEMORY.NEW_ACTION] = 1.0
         memory[:, MEMORY.ACTION : MEMORY.ACTION + self.action_dim] = actions
 

@@ -23,7 +23,7 @@ class Watch:
 
 
 class Controller(abc.ABC):
-    """Turns actions in [-1, 1] into actuator commands, at the physics rate, in the callback of `native`.
+    """Turns actions in [-1, 1] into actuator commands: once a control period, or at every physics step in `native`.
 
     A controller keeps everything that changes in `memory`, the part of MuJoCo's `userdata` that belongs to it, so it is
     part of the simulation state.
@@ -71,8 +71,11 @@ class Controller(abc.ABC):
         """
 
     @abc.abstractmethod
-    def command(self, memory: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
-        """Hand over one action per simulation, `(N, action_dim)`, for the coming control period."""
+    def command(self, memory: NDArray[np.float64], ctrl: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
+        """Hand over one action per simulation, `(N, action_dim)`, for the coming control period.
+
+        A controller without a part in `native` writes `ctrl`, `(N, nu)`, here.
+        """
 
 
 class ToolController(Controller):

@@ -75,8 +75,9 @@ class JointTargetController(Controller):
         memory[ids, TARGET_MEMORY.SUBSTEP] = self._substeps
         ctrl[ids, : self.action_dim] = self._home
 
-    def command(self, memory: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
+    def command(self, memory: NDArray[np.float64], ctrl: NDArray[np.float64], actions: NDArray[np.float32]) -> None:
         """Hand over the targets, and forget what was seen."""
+        del ctrl
         memory[:, TARGET_MEMORY.SUBSTEP] = 0.0
         memory[:, TARGET_MEMORY.SEEN : TARGET_MEMORY.BLOCKS] = 0.0
         memory[:, self._action] = actions

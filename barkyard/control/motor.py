@@ -1,11 +1,13 @@
 """Direct commands for robots whose actuators are motors."""
 
+from collections.abc import Sequence
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.assets.robot import PREFIX, Robot
-from barkyard.control.controller import Controller
+from barkyard.control.controller import Controller, Watch
 from barkyard.errors import InvalidInput
 
 
@@ -26,8 +28,11 @@ class MotorController(Controller):
                     f"MOTOR needs motors with control ranges, and actuator {name!r} of {self.robot.name!r} is none"
                 )
 
-    def configure(self, model: mujoco.MjModel) -> None:
-        """Read the control ranges."""
+    def configure(self, model: mujoco.MjModel, substeps: int, watched: Sequence[Watch] = ()) -> None:
+        """Read the control ranges. Raises InvalidInput for watches: commands are written once a control period."""
+        del substeps
+        if watched:
+            raise InvalidInput(f"MOTOR watches no sensors, got {len(watched)} watches")
         self._ids = [model.actuator(PREFIX + name).id for name in self.robot.actuators]
         low, high = model.actuator_ctrlrange[self._ids].T
         self._middle, self._half = (low + high) / 2, (high - low) / 2

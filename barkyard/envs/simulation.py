@@ -67,7 +67,7 @@ class Simulation:
 
         `each_substep`, for hidden dynamics, is called before every physics step; without it all are one call.
         """
-        self.controller.command(self._control_memory, actions)
+        self.controller.command(self._control_memory, self.ctrl, actions)
         counts = self.batch.warning[:, :, 1]
         before = counts.copy()
         if each_substep is None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from barkyard.episode import SOURCES
 from barkyard.errors import InvalidInput, ResultError
 from barkyard.evaluation.result import SCHEMA as RESULT_SCHEMA
-from barkyard.evaluation.result import SOURCES, EvalResult
+from barkyard.evaluation.result import EvalResult
 from barkyard.provenance import fingerprint
 
 REAL_TRIALS_SCHEMA: Final = "barkyard/real-trials-v1"

@@ -10,6 +10,7 @@ counted is how often the 95 % intervals hold. `white` is the formula of `mujoco.
 """
 
 import argparse
+import importlib
 import os
 import sys
 import time
@@ -117,8 +118,7 @@ def by_sysid(
     model: PlantModel, unknowns: Sequence[Unknown], logs: Sequence[RobotLog], choice: argparse.Namespace
 ) -> Array:
     """The places that `mujoco.sysid` ends at."""
-    from mujoco import sysid
-
+    sysid: Any = importlib.import_module("mujoco.sysid")
     if not hasattr(sysid, "optimize"):
         raise SystemExit("mujoco.sysid is empty: pip install 'mujoco[sysid]'")
     spec = prepared(model, unknowns, choice.timestep)

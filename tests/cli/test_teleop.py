@@ -27,7 +27,7 @@ LIFT = "barkyard/Lift-v0"
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A terminal that the command reads; yields the end that a person types at."""
     person, program = pty.openpty()
-    real = TerminalKeyboard.__init__
+    real: Callable[..., None] = TerminalKeyboard.__init__
     monkeypatch.setattr(TerminalKeyboard, "__init__", lambda self, *words: real(self, *words, program))
     yield person
     os.close(person)

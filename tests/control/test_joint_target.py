@@ -16,6 +16,7 @@ VELOCITY = "barkyard/QuadrupedVelocity-v0"
 
 
 SUBSTEPS = 5
+UNUSED = np.zeros((0, 0))
 
 
 def _controller() -> JointTargetController:
@@ -38,7 +39,7 @@ def _command(action: np.ndarray) -> np.ndarray:
     """Controls after one command to two simulations."""
     control = _controller()
     memory = np.zeros((2, control.memory_size))
-    control.command(memory, np.asarray(action, np.float32))
+    control.command(memory, UNUSED, np.asarray(action, np.float32))
     np.testing.assert_array_equal(control.last_action(memory), np.asarray(action, np.float32))
     return _ctrl(control, memory)
 
@@ -67,7 +68,7 @@ def test_targets_stay_in_the_control_ranges() -> None:
     control._high = control._high.copy()
     control._high[2] = 1.1
     memory = np.zeros((1, control.memory_size))
-    control.command(memory, np.ones((1, 12), np.float32))
+    control.command(memory, UNUSED, np.ones((1, 12), np.float32))
     ctrl = _ctrl(control, memory)
     assert ctrl[0, 2] == 1.1 and ctrl[0, 5] == 1.0 + ACTION_SCALE
     model = make_vec_env(VELOCITY, 1).simulation.model
@@ -91,18 +92,18 @@ def test_targets_come_late_by_their_delay(late: int) -> None:
     memory, ctrl = np.zeros((1, control.memory_size)), np.zeros((1, 12))
     control.reset(memory, ctrl, np.array([0]), np.zeros((1, 12)))
     control.delay_steps(memory)[:] = late
-    control.command(memory, np.full((1, 12), 0.1, np.float32))
+    control.command(memory, UNUSED, np.full((1, 12), 0.1, np.float32))
     for substep in range(SUBSTEPS):
         expected = home + np.float32(0.1) if substep >= late else home
         np.testing.assert_array_equal(_ctrl(control, memory)[0], expected)
-    control.command(memory, np.full((1, 12), 0.2, np.float32))
+    control.command(memory, UNUSED, np.full((1, 12), 0.2, np.float32))
     np.testing.assert_array_equal(_ctrl(control, memory)[0], home + np.float32(0.2 if late == 0 else 0.1))
 
 
 def test_between_periods_nothing_happens() -> None:
     control = _controller()
     memory = np.zeros((1, control.memory_size))
-    control.command(memory, np.zeros((1, 12), np.float32))
+    control.command(memory, UNUSED, np.zeros((1, 12), np.float32))
     _ctrl(control, memory, SUBSTEPS)
     before = memory.copy()
     assert np.isnan(_ctrl(control, memory)).all()
@@ -118,7 +119,7 @@ def test_what_is_felt_at_any_physics_step_is_seen() -> None:
     board = int(model.sensor_adr[model.sensor("touch_board").id])
     memory, ctrl = np.zeros((1, control.memory_size)), np.zeros(12)
     for felt_at in range(SUBSTEPS):
-        control.command(memory, np.zeros((1, 12), np.float32))
+        control.command(memory, UNUSED, np.zeros((1, 12), np.float32))
         for substep in range(SUBSTEPS):
             sensors = np.zeros(model.nsensordata)
             sensors[feet[substep % 4]] = 1.0

@@ -18,7 +18,7 @@ GO, STAY = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0), (0.0,) * 6
 class Line:
     """An environment whose state is a number; it begins at seed / 1000 and ends at 1, or after 20 steps."""
 
-    num_envs, env_id, control_dt = 1, "test/Line", 0.05
+    num_envs, env_id, control_dt, source = 1, "test/Line", 0.05, "sim"
 
     def __init__(self) -> None:
         self.env_kwargs: dict[str, Any] = {}

@@ -10,7 +10,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.assets.robot import PREFIX, Calibration, Robot
+from barkyard.assets.calibration import Calibration
+from barkyard.assets.robot import PREFIX, Robot
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.envs.task import Options, Part, Task
 from barkyard.errors import InvalidInput
