@@ -147,3 +147,10 @@ def test_seed_ranges_exclude_each_other() -> None:
         check_collection_seeds(np.array([5, 1_000_000_000]))
     with pytest.raises(InvalidInput, match="seed 999999999 is kept for collection"):
         check_evaluation_seeds(np.array([999_999_999]))
+
+
+def test_stopping_ends_what_is_under_way_and_begins_no_more() -> None:
+    asked = iter([False, True])
+    episodes = _episodes(3, stop=lambda: next(asked))
+    assert [(e.seed, e.length) for e in episodes] == [(10, 2), (11, 2), (12, 2)]
+    assert [e.end for e in episodes] == ["success", "interrupted", "interrupted"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from barkyard.datasets import Dataset, DatasetSpec, DatasetWriter
+from barkyard.datasets import Dataset, DatasetSpec, DatasetWriter, compact
 from barkyard.episode import EVALUATION_SEED_START, Episode
 from barkyard.errors import DatasetError, InvalidInput
 
@@ -197,3 +197,29 @@ def test_a_write_that_the_system_cuts_short_leaves_nothing_behind(tmp_path: Path
     assert "The 1 episodes before it are safe" in done.stdout
     assert not list(tmp_path.rglob("*.partial"))
     assert Dataset.open(tmp_path / "d").seeds.tolist() == [0]
+
+
+def test_the_last_episode_can_be_removed_and_its_number_is_used_again(tmp_path: Path) -> None:
+    with DatasetWriter.create(tmp_path, make_episode(0)) as writer:
+        for seed in (0, 1):
+            writer.write(make_episode(seed))
+        assert writer.remove_last() == 1
+        assert Dataset.open(tmp_path).seeds.tolist() == [0]
+        assert writer.write(make_episode(2)) == 1
+    assert Dataset.open(tmp_path).seeds.tolist() == [0, 2]
+    with DatasetWriter.resume(tmp_path) as writer:
+        assert (writer.remove_last(), writer.remove_last()) == (1, 0)
+        with pytest.raises(InvalidInput, match="no episode to remove"):
+            writer.remove_last()
+    with pytest.raises(DatasetError, match="closed"):
+        writer.remove_last()
+
+
+def test_an_episode_that_was_compacted_is_not_removed(tmp_path: Path) -> None:
+    with DatasetWriter.create(tmp_path, make_episode(0)) as writer:
+        for seed in (0, 1):
+            writer.write(make_episode(seed))
+    compact(tmp_path)
+    with DatasetWriter.resume(tmp_path) as writer, pytest.raises(InvalidInput, match="compacted"):
+        writer.remove_last()
+    assert Dataset.open(tmp_path).num_episodes == 2
