@@ -1,5 +1,6 @@
 """`barkyard inspect`: what a file or folder is, in words."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,6 +15,7 @@ READABLE: Final = (
     "a dataset (a folder with meta/info.json)",
     "a checkpoint (a folder with config.json and model.safetensors, or a training's folder)",
     "a result (a .json file of barkyard evaluate)",
+    "a calibration (a .json file of barkyard calibrate)",
     "a robot's body (a robot's name)",
 )
 
@@ -25,7 +27,7 @@ def inspect(
     graph: Annotated[Path | None, arg(metavar="PICTURE")] = None,
     as_json: Json = False,
 ) -> int:
-    """Say what a dataset, checkpoint or result is, or what a robot's body is made of.
+    """Say what a dataset, checkpoint, result or calibration is, or what a robot's body is made of.
 
     Args:
         path: the file or folder, or a robot's name.
@@ -55,7 +57,7 @@ def describe(path: Path) -> dict[str, Any]:
     if any((folder / "config.json").is_file() for folder in (path, path / "last")):
         return _checkpoint(path)
     if path.is_file() and path.suffix == ".json":
-        return _result(path)
+        return _calibration(path) if _is_calibration(path) else _result(path)
     if str(path) in ROBOTS:
         return _body(str(path))
     what = "is none of these" if path.exists() else "does not exist"
@@ -128,6 +130,37 @@ def _result(path: Path) -> dict[str, Any]:
         "command": result.command,
         "fingerprints": dict(result.fingerprints),
         "versions": dict(result.versions),
+    }
+
+
+def _is_calibration(path: Path) -> bool:
+    """Whether it says what was identified; a result does not."""
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(content, dict) and "parameters" in content
+
+
+def _calibration(path: Path) -> dict[str, Any]:
+    from barkyard.assets.calibration import Calibration
+
+    calibration = Calibration.load(path)
+    held_out = calibration.held_out
+    return {
+        "kind": "calibration",
+        "robot": calibration.robot,
+        "source": calibration.source,
+        "parameters": {
+            f"{p.element}.{p.quantity}": [p.value, *(p.interval or ()), p.unit, p.verdict.replace("_", " ")]
+            for p in calibration.parameters
+        },
+        "samples": len(calibration.samples),
+        "held-out error [rad]": None if held_out is None else held_out.overall,
+        "held-out recordings": [] if held_out is None else list(held_out.recordings),
+        "logs": [log.name for log in calibration.logs],
+        "model fingerprint": calibration.model,
+        "fingerprint": calibration.fingerprint,
     }
 
 

@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from barkyard.assets.calibration import Calibration, HeldOut, Parameter
 from barkyard.cli.main import main
 from barkyard.datasets import Dataset
 from barkyard.evaluation import EpisodeRecord, EvalResult
@@ -48,3 +50,18 @@ def test_a_damaged_result_is_named(content: str, tmp_path: Path, capsys: pytest.
     (tmp_path / "r.json").write_text(content)
     assert main(["inspect", str(tmp_path / "r.json")]) == 1
     assert str(tmp_path / "r.json") in capsys.readouterr().err
+
+
+def test_a_calibration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parameters = (
+        Parameter("hip", "damping", 0.5, (0.4, 0.7), "weakly_identified"),
+        Parameter("hip", "frictionloss", 0.1, None, "not_excited"),
+    )
+    calibration = Calibration("dog", "abc", parameters, "surrogate", held_out=HeldOut(0.01, (("hip", 0.01),), ("b",)))
+    calibration.save(tmp_path / "calibration.json")
+    facts: Any = inspected(tmp_path / "calibration.json", capsys)
+    assert facts["kind"] == "calibration" and facts["source"] == "surrogate"
+    assert facts["parameters"]["hip.damping"] == [0.5, 0.4, 0.7, "N m s/rad", "weakly identified"]
+    assert facts["parameters"]["hip.frictionloss"] == [0.1, "N m", "not excited"]
+    assert facts["held-out error [rad]"] == 0.01 and facts["held-out recordings"] == ["b"]
+    assert facts["fingerprint"] == calibration.fingerprint
