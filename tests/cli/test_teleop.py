@@ -27,8 +27,12 @@ LIFT = "barkyard/Lift-v0"
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A terminal that the command reads; yields the end that a person types at."""
     person, program = pty.openpty()
-    real: Callable[..., None] = TerminalKeyboard.__init__
-    monkeypatch.setattr(TerminalKeyboard, "__init__", lambda self, *words: real(self, *words, program))
+    real = TerminalKeyboard.__init__
+
+    def on_this_terminal(self: TerminalKeyboard, keys: Any, full: Any, speed: float) -> None:
+        real(self, keys, full, speed, program)
+
+    monkeypatch.setattr(TerminalKeyboard, "__init__", on_this_terminal)
     yield person
     os.close(person)
     os.close(program)

@@ -11,20 +11,21 @@ FULL: Final = np.array([0.3, 0.3, 0.3, 3.0, 3.0, 3.0])
 Point = NDArray[np.float64]
 
 
-def lifting_keys(tcp: Point, cube: Point, closed: bool) -> tuple[set[str], bool]:
+def lifting_keys(tcp: Point, cube: Point, closed: bool, slack: float = 0.006) -> tuple[set[str], bool]:
     """What a person who lifts the cube of Lift holds down now, and whether to press space.
 
     Args:
         tcp: `(3,)` the tool point in the world [m].
         cube: `(3,)` the cube in the world [m].
         closed: whether the gripper has been closed.
+        slack: how far off along each axis is near enough [m].
     """
     ahead, left, up = tcp[0] - cube[0], tcp[1] - cube[1], cube[2] - tcp[2]  # the camera looks along the world's -x
     if closed:
         return {";"}, False
-    keys = {name for name, wanted in (("up", ahead > 0.006), ("down", ahead < -0.006)) if wanted}
-    keys |= {name for name, wanted in (("left", left > 0.006), ("right", left < -0.006)) if wanted}
-    if np.hypot(ahead, left) < 0.02 and up < -0.006:
+    keys = {name for name, wanted in (("up", ahead > slack), ("down", ahead < -slack)) if wanted}
+    keys |= {name for name, wanted in (("left", left > slack), ("right", left < -slack)) if wanted}
+    if np.hypot(ahead, left) < 0.02 and up < -slack:
         keys.add(".")
     return keys, not keys
 
