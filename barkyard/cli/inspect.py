@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final
 
 from tyro.conf import Positional, arg
 
-from barkyard.assets.robots import ROBOTS
 from barkyard.cli.opening import checkpoint_fingerprint
 from barkyard.cli.terminal import Json, print_json, print_note, print_text
 from barkyard.errors import InvalidInput
@@ -58,6 +57,8 @@ def describe(path: Path) -> dict[str, Any]:
         return _checkpoint(path)
     if path.is_file() and path.suffix == ".json":
         return _calibration(path) if _is_calibration(path) else _result(path)
+    from barkyard.assets.robots import ROBOTS
+
     if str(path) in ROBOTS:
         return _body(str(path))
     what = "is none of these" if path.exists() else "does not exist"
@@ -187,6 +188,7 @@ def _body(robot: str) -> dict[str, Any]:
 
 
 def _draw(robot: str, picture: Path) -> None:
+    from barkyard.assets.robots import ROBOTS
     from barkyard.cli.body_picture import draw_body
 
     if robot not in ROBOTS:

@@ -175,9 +175,12 @@ class _Film:
             self._writer(number).append(frame)
 
     def end_group(self) -> None:
-        """Closes the files."""
-        while self._writers:
-            self._writers.popitem()[1].close()
+        """Closes the files, and only then gives them their names."""
+        for number in list(self._writers):
+            writer = self._writers[number]
+            writer.close()
+            writer.path.replace(self._folder / f"episode_{number}.mp4")
+            del self._writers[number]
 
     def discard_unfinished(self) -> None:
         """Removes what was not closed."""
@@ -189,7 +192,7 @@ class _Film:
             from barkyard.evaluation.video import Mp4Writer
 
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._writers[number] = Mp4Writer(self._folder / f"episode_{number}.mp4", self._fps)
+            self._writers[number] = Mp4Writer(self._folder / f".episode_{number}.partial", self._fps)
         return self._writers[number]
 
 

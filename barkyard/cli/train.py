@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from barkyard.cli.opening import environment_arguments, open_environment, settings
 from barkyard.cli.terminal import Json, Progress, Quiet, print_json, print_text
-from barkyard.embodiment import Embodiment
 from barkyard.errors import InvalidInput
 from barkyard.policies.registry import POLICIES, find
+
+if TYPE_CHECKING:
+    from barkyard.embodiment import Embodiment
 
 
 def train(
@@ -124,8 +126,10 @@ def _reinforce(
     return 0
 
 
-def _body(dataset: Path, file: Path | None) -> Embodiment:
+def _body(dataset: Path, file: Path | None) -> "Embodiment":
     """What is in the file, or the body in the dataset's environment."""
+    from barkyard.embodiment import Embodiment
+
     if file is not None:
         try:
             return Embodiment.from_json(json.loads(file.read_text()))

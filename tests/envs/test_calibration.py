@@ -43,8 +43,11 @@ def _calibration(robot: str, draws: int = 5) -> Calibration:
     return Calibration(robot, robot_fingerprint(robot), parameters, "surrogate", samples=samples)
 
 
+WITH_LEGS = [i for i, entry in ENVIRONMENTS.items() if ".locomotion." in entry.task or ".agility." in entry.task]
+
+
 def _cases() -> list[Any]:
-    legs = [(env_id, "barkour_vb", None) for env_id in ENVIRONMENTS if env_id not in (LIFT, "barkyard/PickPlaceCan-v0")]
+    legs = [(env_id, "barkour_vb", None) for env_id in WITH_LEGS]
     arms = [(LIFT, "panda", name) for name in ("OSC_POSE", "JOINT_POSITION")]
     return [*arms, ("barkyard/PickPlaceCan-v0", "panda", "OSC_POSE"), *legs]
 

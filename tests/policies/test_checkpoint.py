@@ -88,7 +88,7 @@ def _flip(folder: Path) -> None:
         (lambda folder: (folder / CONFIG).write_text('{"type": "act"}'), "is no Barkyard checkpoint: .* format None"),
         (_edit(version=2), "a checkpoint of version 2; this Barkyard reads up to 1. Upgrade"),
         (_edit(version="new"), "version 'new'"),
-        (_edit(policy="mlp"), "is damaged: InvalidInput: unknown policy 'mlp'; valid: diffusion-transformer"),
+        (_edit(policy="mlp"), "is damaged: InvalidInput: unknown policy 'mlp'; valid: body-transformer-hard"),
         (_edit(config__horizon="8"), "setting 'horizon' is '8'; expected int"),
         (_edit(config__horizon=9), "horizon 9 must be a multiple of 2"),
         (_edit(config__network__widths=[32, 32]), "does not fit the network that config.json describes"),

@@ -27,7 +27,7 @@ def test_a_name_is_taken_once() -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(InvalidInput, match="unknown policy 'difusion'; valid: diffusion-transformer, diffusion-tr"):
+    with pytest.raises(InvalidInput, match="unknown policy 'difusion'; valid: body-transformer-hard"):
         find("difusion")
 
 

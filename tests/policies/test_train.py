@@ -240,7 +240,7 @@ def test_weight_decay_is_for_matrices(dataset_path: Path, tmp_path: Path, monkey
 
 
 def test_unknown_names(dataset_path: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="unknown policy 'diffusion'; valid: diffusion-transformer"):
+    with pytest.raises(InvalidInput, match="unknown policy 'diffusion'; valid: body-transformer-hard"):
         train(dataset_path, "diffusion", tmp_path / "run")
     with pytest.raises(InvalidInput, match="unknown setting 'training.lr'; valid: training.batch_size, training.be"):
         run(dataset_path, tmp_path / "run", overrides={"training.lr": 1.0})
