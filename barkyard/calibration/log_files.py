@@ -11,11 +11,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from barkyard.assets.calibration import SOURCES
 from barkyard.errors import InvalidInput
 
 CLOCKS: Final = ("t", "t_cmd", "t_meas")
 ARRAYS: Final = (*CLOCKS, "q_cmd", "q_meas", "joints", "units", "source")
-SOURCES: Final = ("real", "surrogate")
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
