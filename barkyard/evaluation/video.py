@@ -1,10 +1,12 @@
 """Episodes on film: mp4 files, and stills from them."""
 
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -130,7 +132,8 @@ class Mp4Writer:
         if height % 2 or width % 2:  # the pixel format every player knows (yuv420p) has no odd sizes
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         if self._process is None:
-            self._process = self._start(frame.shape[1], frame.shape[0])
+            with _interrupts_wait():
+                self._process = self._start(frame.shape[1], frame.shape[0])
         self._last = frame.tobytes()
         self._write(1)
 
@@ -186,6 +189,22 @@ class Mp4Writer:
             f"{self.path.parent}: a video could not be written. Is the disk full? Free some space, or do without "
             f"videos. The encoder said: {said}"
         )
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Ctrl-C takes effect at the end of the block: an encoder that nobody knows of would go on and leave a file."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+    if came:
+        raise KeyboardInterrupt
 
 
 def film_strip(path: Path, stills: int) -> list[bytes]:
