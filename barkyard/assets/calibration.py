@@ -16,7 +16,8 @@ from barkyard.files import write_whole
 from barkyard.provenance import fingerprint
 
 SCHEMA = 2
-VERDICTS = ("identified", "weakly_identified", "on_bound", "not_excited")
+VERDICTS = ("identified", "within_model", "weakly_identified", "on_bound", "not_excited")
+"""`within_model` is precise, but of a model that does not explain the recordings."""
 SOURCES = ("real", "surrogate")
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from barkyard.calibration.unknowns import Unknown, spread, targets
 from barkyard.errors import InvalidInput
 
 Array = NDArray[np.float64]
+
+CARRIES_OVER: Final = 1.5
+"""Held-out error over that of the fitted recordings from which the fit does not carry over. A choice."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,9 @@ def calibrate(
     uncertainty = estimate_uncertainty(point, logs, samples=config.samples, seed=config.fit.seed)
     identifiability = judge(unknowns, point, uncertainty)
     seconds = time.monotonic() - began
+    training, unseen = (tracking_errors(problem, point.places, model, part) for part in (logs, held_out))
+    remarks = [*_misfit_remarks(uncertainty, training, unseen), *remarks]
+    remarks += _remarks(unknowns, logs, uncertainty, identifiability)
     return Outcome(
         model,
         problem,
@@ -169,9 +176,9 @@ def calibrate(
         point,
         uncertainty,
         identifiability,
-        tracking_errors(problem, point.places, model, logs),
-        tracking_errors(problem, point.places, model, held_out),
-        (*remarks, *_remarks(unknowns, logs, uncertainty, identifiability)),
+        training,
+        unseen,
+        tuple(remarks),
         seconds,
     )
 
@@ -231,6 +238,28 @@ def _check_logs(logs: Sequence[RobotLog], held_out: Sequence[RobotLog]) -> None:
             raise InvalidInput(f"{log.name} is held out and fitted ({hashes[log.sha256]}); give it once")
     if len(set(names)) < len(names):
         raise InvalidInput(f"recordings are called {', '.join(sorted(names))}; each name may be there once")
+
+
+def _misfit_remarks(
+    known: Uncertainty, training: Sequence[TrackingError], held_out: Sequence[TrackingError]
+) -> list[str]:
+    """What says that the model is wrong, and not the numbers in it."""
+    found = []
+    if known.misfit.found:
+        parts = dict(zip(known.misfit.joints, known.misfit.explained, strict=True))
+        joints = ", ".join(f"{joint} {100.0 * parts[joint]:.0f} %" for joint in known.misfit.found)
+        found.append(
+            f"misfit: what is left follows the motion ({joints} of its power), so the model lacks something; no number is "
+            "identified but within this model, and intervals allow for as much again to be absorbed in the numbers"
+        )
+    if held_out:
+        seen, unseen = (float(np.mean(np.square([e.fitted for e in errors]))) ** 0.5 for errors in (training, held_out))
+        if unseen > CARRIES_OVER * seen:
+            found.append(
+                f"misfit: held-out error is {unseen / seen:.1f} times that of the fitted recordings; the fit does not "
+                "carry over to such motions"
+            )
+    return found
 
 
 def _remarks(

@@ -106,7 +106,9 @@ def _verdict(unknown: Unknown, i: int, point: Linearization, known: Uncertainty)
         return "on_bound"
     half = max(known.high[i] - point.places[i], point.places[i] - known.low[i]) * unknown.span
     precise = math.log(PRECISE_RATIO) if unknown.logarithmic else PRECISE[unknown.quantity]
-    return "identified" if half <= precise else "weakly_identified"
+    if half > precise:
+        return "weakly_identified"
+    return "within_model" if known.misfit.found else "identified"
 
 
 def _trade_offs(unknowns: Sequence[Unknown], known: Uncertainty, verdicts: Sequence[str]) -> tuple[TradeOff, ...]:
@@ -116,7 +118,7 @@ def _trade_offs(unknowns: Sequence[Unknown], known: Uncertainty, verdicts: Seque
     found = []
     for a in range(len(moving)):
         for b in range(a + 1, len(moving)):
-            sure = verdicts[moving[a]] == verdicts[moving[b]] == "identified"
+            sure = {verdicts[moving[a]], verdicts[moving[b]]} <= {"identified", "within_model"}
             if abs(correlation[a, b]) > TRADE_OFF and not sure:
                 names = unknowns[moving[a]].name, unknowns[moving[b]].name
                 found.append(TradeOff(*names, float(correlation[a, b])))

@@ -19,6 +19,7 @@ from barkyard.files import write_whole
 OVERLAY_SECONDS = 20.0
 VERDICT_WORDS = {
     "identified": "identified",
+    "within_model": "identified within this model",
     "weakly_identified": "weakly identified",
     "on_bound": "on a bound",
     "not_excited": "not excited",

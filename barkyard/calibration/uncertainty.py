@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from barkyard.calibration.logs import RobotLog
+from barkyard.calibration.misfit import Misfit, find_misfit
 from barkyard.calibration.problem import Linearization
 
 Array = NDArray[np.float64]
@@ -56,6 +57,7 @@ class Uncertainty:
         memory_seconds: correlation time of the residuals [s].
         disagreeing: unknowns (indices) that separate recordings put at different values.
         by_recording: `(recordings, P)` the separate estimates, from one Gauss-Newton step each.
+        misfit: what the model lacks; the intervals allow for it.
     """
 
     low: Array
@@ -68,6 +70,7 @@ class Uncertainty:
     memory_seconds: float
     disagreeing: tuple[int, ...]
     by_recording: Array
+    misfit: Misfit
 
 
 def estimate_uncertainty(
@@ -80,6 +83,11 @@ def estimate_uncertainty(
     1986), with the tails of Student's t for the number of blocks. The range of each unknown counts as a weak prior, so
     that what the data leave open gets the whole range and not infinity. Where recordings disagree on an unknown,
     recordings take the place of blocks for all.
+
+    Deviations that follow the motion are no noise, and no block contradicts another about them: what the model lacks has
+    shifted the estimate by an amount that nothing in the recordings tells. Where `misfit` finds any, draws allow for as
+    much again as is left of deviations to have been absorbed by the unknowns, in a direction by chance. A choice, which
+    no law makes large enough.
 
     Known to be weak: fewer than about ten blocks; unknowns on the wall of their range, which are held there.
 
@@ -98,7 +106,8 @@ def estimate_uncertainty(
     by_recording, disagreeing = _compare(recordings, blocks, scale)
     units = recordings if disagreeing and len(recordings) > 2 else flat
     rng = np.random.default_rng(np.random.SeedSequence(seed))
-    own, drawn = _draws(units, scale, max(samples, 2000), rng)
+    misfit = find_misfit(point, logs, seconds)
+    own, drawn = _draws(units, scale, misfit.power, max(samples, 2000), rng)
     places = point.places
     full, kept = (np.repeat(places[None], len(own), axis=0) for _ in range(2))
     full[:, free] = places[free] + drawn
@@ -121,6 +130,7 @@ def estimate_uncertainty(
         memory,
         tuple(int(chosen[i]) for i in disagreeing),
         separate,
+        misfit,
     )
 
 
@@ -216,7 +226,9 @@ def _determined(blocks: Sequence[Sums], scale: float) -> Array:
     return projector
 
 
-def _draws(units: Sequence[Sums], scale: float, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def _draws(
+    units: Sequence[Sums], scale: float, misfit: float, count: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
     """Deviations `(count, free)` that the data allow, and those with what the range allows where the data do not."""
     hessian = sum((unit.hessian for unit in units), np.zeros_like(units[0].hessian))
     prior = scale / PRIOR_VARIANCE * np.eye(len(hessian))
@@ -226,8 +238,17 @@ def _draws(units: Sequence[Sums], scale: float, count: int, rng: np.random.Gener
     freedom = max(number - 1, 1)
     heavy = np.sqrt(freedom / rng.chisquare(freedom, (count, 1)))
     own = heavy * (rng.standard_normal((count, number)) @ influence)
+    own += rng.standard_normal((count, len(hessian))) @ _absorbed(hessian, prior, misfit)
     open_part = np.linalg.solve(hessian + prior, math.sqrt(scale) * np.sqrt(prior)).T
     return own, own + rng.standard_normal((count, len(hessian))) @ open_part
+
+
+def _absorbed(hessian: Array, prior: Array, power: float) -> Array:
+    """`(free, free)` steps that take up deviations of `power` between them, in equal parts."""
+    values, vectors = np.linalg.eigh(hessian)
+    root = vectors * np.sqrt(np.maximum(values, 0.0) * power / len(values))
+    result: Array = np.linalg.solve(hessian + prior, root).T
+    return result
 
 
 def _compare(recordings: Sequence[Sums], blocks: Sequence[Sequence[Sums]], scale: float) -> tuple[Array, list[int]]:

@@ -32,13 +32,13 @@ def linear_coverage(repeats: int, memory: float, seed: int) -> tuple[float, floa
     rng = np.random.default_rng(seed)
     time = 0.02 * np.arange(2000)
     jacobian = np.stack([np.sin(np.pi * time), np.cos(np.pi * time) * np.sin(0.31 * time)], axis=1)
-    zeros = np.zeros((len(time), 1))
-    log = RobotLog("line", ("joint",), time, zeros, time, zeros)
     truth = np.array([0.5, 0.5])
     hits = np.zeros((repeats, 2, 2))
     for k in range(repeats):
         noise = 0.05 * ar1(rng, len(time), memory)
         estimate = truth + np.linalg.lstsq(jacobian, noise, rcond=None)[0]
+        log = RobotLog("line", ("joint",), time, jacobian[:, :1], time, (jacobian @ truth + noise)[:, None])
+        log = RobotLog("line", ("joint",), time, jacobian[:, :1], time, (jacobian @ truth + noise)[:, None])
         point = Linearization(estimate, jacobian @ (estimate - truth) - noise, np.ones(len(time)), jacobian)
         known = estimate_uncertainty(point, [log], samples=10, seed=k)
         low, high = white_intervals(point)

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.assets.parameters import model_fingerprint
+from barkyard.assets.parameters import model_fingerprint, prepare, write_spec
 from barkyard.calibration.logs import RobotLog
 from barkyard.calibration.plant import Plant, PlantModel
 from barkyard.calibration.unknowns import Unknown, default_unknowns, spread, targets
@@ -113,3 +113,28 @@ def places(sought: Sequence[Unknown], truth: Mapping[str, Sequence[float]]) -> A
         used[unknown.quantity] = at + 1
         found.append(unknown.place(truth[unknown.quantity][at]))
     return np.array(found)
+
+
+def record_gripping(model: PlantModel, seed: int, seconds: float = 8.0, noise: float = 2e-4) -> RobotLog:
+    """What the arm of `TRUTH` measures, without delay, if its friction is more at rest and grows with the load.
+
+    The model has one number for friction. Friction at speed v is the Coulomb friction times `1 + 2 exp(-(v / 0.2)^2)`
+    and a fifth of the servo's torque.
+    """
+    time, command = chirp(seed, seconds)
+    spec = model.spec.copy()
+    names = [(joint, quantity) for quantity in TRUTH for joint in model.joints if quantity != "delay"]
+    prepare(spec, names, [1.0] * len(names))
+    write_spec(spec, names, [value for quantity in TRUTH if quantity != "delay" for value in TRUTH[quantity]])
+    compiled = spec.compile()
+    data, coulomb = mujoco.MjData(compiled), compiled.dof_frictionloss.copy()
+    position = np.zeros_like(command)
+    for row in range(len(time)):
+        position[row] = data.qpos
+        data.ctrl[:] = command[row]
+        for _ in range(round(PERIOD / compiled.opt.timestep)):
+            slow = np.exp(-((data.qvel / 0.2) ** 2))
+            compiled.dof_frictionloss[:] = coulomb * (1.0 + 2.0 * slow) + 0.2 * np.abs(data.actuator_force)
+            mujoco.mj_step(compiled, data)
+    position += noise * np.random.default_rng(seed + 10_000).standard_normal(position.shape)
+    return RobotLog(f"gripping{seed}", model.joints, time, command, time, position)
