@@ -14,7 +14,8 @@ from barkyard.calibration.fit import FitConfig, fit, rmse_by_joint
 from barkyard.calibration.identifiability import Identifiability, judge
 from barkyard.calibration.logs import RobotLog
 from barkyard.calibration.plant import Plant, PlantModel
-from barkyard.calibration.problem import Linearization, Problem
+from barkyard.calibration.problem import Linearization, Problem, Simulator
+from barkyard.calibration.slips import find_slips
 from barkyard.calibration.uncertainty import Uncertainty, estimate_uncertainty
 from barkyard.calibration.unknowns import Unknown, spread, targets
 from barkyard.errors import InvalidInput
@@ -139,6 +140,7 @@ def calibrate(
     unknowns: Sequence[Unknown],
     config: CalibrateConfig,
     report: Callable[[str, float], None] = lambda words, cost: None,
+    view: Callable[[Plant], Simulator] = lambda plant: plant,
 ) -> Outcome:
     """Identify the unknowns from `logs` and test them on `held_out`.
 
@@ -149,6 +151,7 @@ def calibrate(
         unknowns: what to identify.
         config: how.
         report: told what is being done, and the cost.
+        view: what of the plant was recorded, such as its tool; its joints by default.
 
     Raises:
         InvalidInput: a recording is in both lists, or recordings have different joints.
@@ -158,7 +161,7 @@ def calibrate(
     names = targets(unknowns)
     largest = [unknown.high for unknown in unknowns for _ in unknown.targets]
     plant = Plant(model, names, largest, config.timestep, config.threads)
-    problem = Problem(plant, tuple(unknowns), tuple(logs), config.fit.loss_scale)
+    problem = Problem(view(plant), tuple(unknowns), tuple(logs), config.fit.loss_scale)
     remarks = [words for log in (*logs, *held_out) for words in log.remarks()]
     remarks += sufficiency.warnings(unknowns, logs, model)
     began = time.monotonic()
@@ -166,9 +169,11 @@ def calibrate(
     uncertainty = estimate_uncertainty(point, logs, samples=config.samples, seed=config.fit.seed)
     identifiability = judge(unknowns, point, uncertainty)
     seconds = time.monotonic() - began
-    training, unseen = (tracking_errors(problem, point.places, model, part) for part in (logs, held_out))
+    shipped = view(Plant(model, (), (), plant.timestep))
+    training, unseen = (tracking_errors(problem, point.places, shipped, part) for part in (logs, held_out))
     remarks = [*_misfit_remarks(uncertainty, training, unseen), *remarks]
     remarks += _remarks(unknowns, logs, uncertainty, identifiability)
+    remarks += _slip_remarks(problem, point, held_out)
     return Outcome(
         model,
         problem,
@@ -184,12 +189,11 @@ def calibrate(
 
 
 def tracking_errors(
-    problem: Problem, places: Array, model: PlantModel, logs: Sequence[RobotLog]
+    problem: Problem, places: Array, shipped: Simulator, logs: Sequence[RobotLog]
 ) -> tuple[TrackingError, ...]:
     """Errors of the fitted simulation, of the model as shipped, and of the command, on each recording."""
     if not logs:
         return ()
-    shipped = Plant(model, (), (), problem.plant.timestep)
     fitted = rmse_by_joint(problem, places, logs)
     found = []
     for log, error in zip(logs, fitted, strict=True):
@@ -260,6 +264,16 @@ def _misfit_remarks(
                 "carry over to such motions"
             )
     return found
+
+
+def _slip_remarks(problem: Problem, point: Linearization, held_out: Sequence[RobotLog]) -> list[str]:
+    values = spread(problem.unknowns, point.places[None])
+    return [
+        f"{log.name}: from {slip.start:.0f} to {slip.stop:.0f} s all joints are {1e3 * slip.late:.0f} ms late at once, "
+        "which no servo is: stamps or commands slipped. Leave that out (--stretch)"
+        for log in (*problem.logs, *held_out)
+        for slip in find_slips(log, problem.plant.simulate(values, log)[0])
+    ]
 
 
 def _remarks(

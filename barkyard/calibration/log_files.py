@@ -16,6 +16,8 @@ from barkyard.errors import InvalidInput
 
 CLOCKS: Final = ("t", "t_cmd", "t_meas")
 ARRAYS: Final = (*CLOCKS, "q_cmd", "q_meas", "joints", "units", "source")
+TOOL_ARRAYS: Final = (*CLOCKS, "tool_cmd", "tool_meas", "q_start", "joints", "source")
+POSE: Final = 7
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
@@ -24,11 +26,37 @@ def read_arrays(path: Path) -> dict[str, Any]:
     Raises:
         InvalidInput: it ends otherwise, is damaged, or lacks an array; the message has column and row.
     """
-    readers = {".npz": _read_npz, ".csv": _read_csv}
+    readers = {".npz": lambda found: _read_npz(found, ARRAYS), ".csv": _read_csv}
     if path.suffix not in readers:
         raise InvalidInput(f"a recording ends in {' or '.join(readers)}")
     found = readers[path.suffix](path)
     _check_names(found)
+    return found
+
+
+def read_tool_arrays(path: Path) -> dict[str, Any]:
+    """The arrays of a recording of tool poses by name, numbers as float64.
+
+    Raises:
+        InvalidInput: it is damaged, lacks an array, or holds what is no pose; the message has array and row.
+    """
+    if path.suffix != ".npz" or not path.is_file():
+        raise InvalidInput("is not a file; a recording of tool poses ends in .npz")
+    found = _read_npz(path, TOOL_ARRAYS)
+    needed = [name for name in TOOL_ARRAYS if name not in (*CLOCKS, "source")]
+    missing = [name for name in (*needed, *(("t_cmd", "t_meas") if "t" not in found else ())) if name not in found]
+    if missing:
+        raise InvalidInput(f"there is no {', '.join(missing)}; needed: {', '.join(needed)}, and t or t_cmd and t_meas")
+    if str(found.get("source", "real")) not in SOURCES:
+        raise InvalidInput(f"source is {str(found['source'])!r}; valid: {', '.join(SOURCES)}")
+    if found["q_start"].shape != (len(found["joints"]),):
+        raise InvalidInput(f"q_start has the shape {found['q_start'].shape}; there are {len(found['joints'])} joints")
+    for name in ("tool_cmd", "tool_meas"):
+        if found[name].ndim != 2 or found[name].shape[1] != POSE:
+            raise InvalidInput(f"{name} has the shape {found[name].shape}; a pose is x, y, z and a quaternion w, x, y, z")
+        wrong = np.flatnonzero(~(np.abs(np.linalg.norm(found[name][:, 3:], axis=1) - 1.0) < _UNIT))
+        if len(wrong):
+            raise InvalidInput(f"{name}, row {wrong[0] + 1}: {found[name][wrong[0], 3:]} is no unit quaternion")
     return found
 
 
@@ -46,17 +74,17 @@ def _check_names(found: Mapping[str, Any]) -> None:
         raise InvalidInput(f"source is {str(found['source'])!r}; valid: {', '.join(SOURCES)}")
 
 
-def _read_npz(path: Path) -> dict[str, Any]:
+def _read_npz(path: Path, arrays: Sequence[str]) -> dict[str, Any]:
     try:
         with path.open("rb") as stream:  # opened here because numpy leaves a damaged file open
             loaded = np.load(stream, allow_pickle=False)
             if not isinstance(loaded, np.lib.npyio.NpzFile):
                 raise ValueError("it holds one array, not arrays by name")
             with loaded:
-                found: dict[str, Any] = {name: loaded[name] for name in ARRAYS if name in loaded}
+                found: dict[str, Any] = {name: loaded[name] for name in arrays if name in loaded}
     except (ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as problem:
         raise InvalidInput(f"the file is cut short, damaged, or not an NPZ file of plain arrays: {problem}") from None
-    for name in found.keys() & {*CLOCKS, "q_cmd", "q_meas"}:
+    for name in found.keys() - {"joints", "units", "source"}:
         if found[name].dtype.kind not in "fiu":
             raise InvalidInput(f"{name} is of {found[name].dtype}; it must hold numbers")
         found[name] = found[name].astype(np.float64)
@@ -102,4 +130,5 @@ def _numbers(rows: Sequence[Sequence[str]], header: Sequence[str], names: Sequen
     return np.array([[float(cells[place]) for place in places] for cells in rows])
 
 
+_UNIT: Final = 1e-3
 _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|inf)", re.IGNORECASE)

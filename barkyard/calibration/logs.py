@@ -93,11 +93,15 @@ class RobotLog:
                 sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
                 source=str(found.get("source", "real")),
             )
-            _check_units(log)
-            _check_order(log)
+            log.check_plausible()
         except InvalidInput as problem:
             raise InvalidInput(f"{path}: {problem}") from None
         return log
+
+    def check_plausible(self) -> None:
+        """Raises InvalidInput where columns are in degrees, or two of them are swapped."""
+        _check_units(self)
+        _check_order(self)
 
     @property
     def duration(self) -> float:

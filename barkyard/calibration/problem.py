@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.calibration.logs import RobotLog
-from barkyard.calibration.plant import Plant
 from barkyard.calibration.unknowns import Unknown, spread
 
 Array = NDArray[np.float64]
@@ -16,6 +15,13 @@ Array = NDArray[np.float64]
 STEP: Final = 2e-5
 """Step of the finite differences, in places from 0 to 1. A choice: with a step fifty times larger, the corners of
 friction feigned knowledge of the unit of torque where there was none."""
+
+
+class Simulator(Protocol):
+    """A simulated robot: its joints (`Plant`), or its tool (`ToolPlant`)."""
+
+    def simulate(self, values: Array, log: RobotLog) -> Array:
+        """`(N, T, J)` what would have been measured, from `(N, P)` parameters."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,13 @@ class Problem:
     """What a fit minimises: the pseudo-Huber cost of all deviations.
 
     Attributes:
-        plant: the simulated robot; its names are the unknowns' targets.
+        plant: the simulated robot; its parameters are the unknowns' targets.
         unknowns: what is sought.
         logs: played in full, from their first measurement, open loop.
         loss_scale: deviations beyond this count linearly, those within quadratically [rad].
     """
 
-    plant: Plant
+    plant: Simulator
     unknowns: tuple[Unknown, ...]
     logs: tuple[RobotLog, ...]
     loss_scale: float

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from barkyard.assets.parameters import QUANTITIES
 from barkyard.calibration.calibrate import Outcome, TrackingError, together
+from barkyard.calibration.tool import COLUMNS
 from barkyard.calibration.plots import overlay_png, spectra_png
 from barkyard.calibration.unknowns import spread
 from barkyard.files import write_whole
@@ -36,6 +37,11 @@ def parameter_rows(outcome: Outcome) -> list[tuple[str, ...]]:
         interval = "-" if verdict == "on a bound" else f"{low:.4g} to {high:.4g}"
         rows.append((unknown.name, f"{value:.4g}", interval, QUANTITIES[unknown.quantity].unit, verdict))
     return rows
+
+
+def error_unit(outcome: Outcome) -> str:
+    """Of the errors: thousandths of a radian, and of a metre where the tool was recorded."""
+    return "mm, mrad" if outcome.joints == COLUMNS else "mrad"
 
 
 def error_rows(outcome: Outcome, errors: tuple[TrackingError, ...]) -> list[tuple[str, ...]]:
@@ -96,6 +102,7 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
         "model": outcome.model,
         "parameters": parameter_rows(outcome),
         "scales": scale_rows(outcome),
+        "unit": error_unit(outcome),
         "trade_offs": verdict.trade_offs,
         "singular_values": ", ".join(f"{value:.3g}" for value in verdict.singular_values),
         "condition": f"{verdict.condition:.3g}",

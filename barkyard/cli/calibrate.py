@@ -1,5 +1,6 @@
 """`barkyard calibrate`: the parameters of a robot's servos from recordings of the real one."""
 
+import math
 import shlex
 import sys
 import time
@@ -15,6 +16,8 @@ from barkyard.errors import InvalidInput
 
 if TYPE_CHECKING:
     from barkyard.calibration import Outcome, PlantModel, RobotLog
+    from barkyard.calibration.plant import Plant
+    from barkyard.calibration.tool import ToolPlant
 
 UNIT_RANGE = ":range"
 """After a joint's name: its column runs from 0 to 1 over the joint's range."""
@@ -33,11 +36,13 @@ def calibrate(
     split: float | None = None,
     rename: Annotated[tuple[str, ...], arg(metavar="COLUMN=JOINT")] = (),
     skip: tuple[str, ...] = (),
+    stretch: Annotated[tuple[str, ...], arg(metavar="RECORDING=START:STOP")] = (),
     servo_gains: Annotated[tuple[float, float] | None, arg(metavar="KP KD")] = None,
     quantities: tuple[str, ...] = (),
     shared: tuple[str, ...] = (),
     payload: tuple[str, ...] = (),
     floor: float | None = None,
+    tool: Annotated[str | None, arg(metavar="SITE")] = None,
     timestep: float | None = None,
     loss_scale: float = 0.02,
     starts: int = 64,
@@ -51,7 +56,7 @@ def calibrate(
     Writes calibration.json, for environments, and report.html into the folder.
 
     Args:
-        logs: .npz or .csv recordings of commanded and measured joint angles.
+        logs: .npz or .csv recordings of commanded and measured joint angles, or folders of datasets.
         out: the folder to write; with --design the .npz or .csv file.
         model: a robot of barkyard, or an MJCF file with an actuator a joint.
         design: write commands to play on this real robot, and fit nothing.
@@ -61,11 +66,13 @@ def calibrate(
         split: fit this first part of every recording and hold out the rest, for a robot with one recording.
         rename: the model's joint for a column of another name; COLUMN=JOINT:range if it runs from 0 to 1.
         skip: columns to leave out; their joints are held where the model has them.
+        stretch: take only these seconds of a recording, such as run1=0:110 where its stamps slip later.
         servo_gains: of the position controller, for a model with torque motors.
         quantities: what to identify of every joint; by default all that a position log can show.
         shared: quantities with one value for all joints.
         payload: bodies that carry a point mass of unknown size.
         floor: height in metres of a surface that the robot touched, in the model's world.
+        tool: recordings are .npz of the poses of this site that were commanded and measured; fit these.
         timestep: of the physics in seconds; the model's own by default.
         loss_scale: deviations in radians beyond this count linearly, not squared.
         starts: random starts of the search.
@@ -84,17 +91,31 @@ def calibrate(
     if split is not None and held_out:
         raise InvalidInput("--split and --held-out both say what to hold out; give one")
     robot = replace(open_model(model, servo_gains), floor=floor)
-    train, test = (read_logs(paths, robot, rename, skip) for paths in (logs, held_out))
+    view = None
+    if tool is None:
+        train, test = (cut(read_logs(paths, robot, rename, skip), stretch) for paths in (logs, held_out))
+        _check_stretches(stretch, [log.name for log in (*train, *test)])
+    elif split is not None or stretch or rename or skip:
+        raise InvalidInput("--tool takes whole recordings; leave out --split, --stretch, --rename and --skip")
+    else:
+        train, test, joints, view = _read_tool(logs, held_out, robot, tool)
     if split is not None:
         train, test = room.split(train, split)
     step = timestep or float(robot.shipped.opt.timestep)
     unknowns = room.default_unknowns(
-        robot, train[0].joints, step, quantities or room.DEFAULT_QUANTITIES, shared=shared, payloads=payload
+        robot,
+        train[0].joints if tool is None else joints,
+        step,
+        quantities or room.DEFAULT_QUANTITIES,
+        shared=shared,
+        payloads=payload,
     )
-    config = room.CalibrateConfig(
-        fit=room.FitConfig(loss_scale=loss_scale, starts=starts, seed=seed), timestep=timestep, samples=samples
-    )
-    outcome = room.calibrate(robot, train, test, unknowns, config, _progress(quiet))
+    search = room.FitConfig(loss_scale=loss_scale, starts=starts, seed=seed)
+    if view is not None:  # a tool shows no joint by itself, and no state to begin a stretch in
+        unknowns = tuple(replace(unknown, joint="") for unknown in unknowns)
+        search = replace(search, window=math.inf)
+    config = room.CalibrateConfig(fit=search, timestep=timestep, samples=samples)
+    outcome = room.calibrate(robot, train, test, unknowns, config, _progress(quiet), view or (lambda plant: plant))
     made = outcome.calibration()
     made.save(out / "calibration.json")
     write_report(outcome, out / "report.html", command=shlex.join(["barkyard", *sys.argv[1:]]))
@@ -134,6 +155,7 @@ def read_logs(
 ) -> tuple["RobotLog", ...]:
     """Recordings with the model's names. Raises InvalidInput naming file, column and row."""
     from barkyard.calibration import RobotLog
+    from barkyard.calibration.dataset_logs import read_dataset
 
     names, ranges = {}, []
     for words in rename:
@@ -143,20 +165,61 @@ def read_logs(
         names[column] = joint.removesuffix(UNIT_RANGE)
         ranges += [names[column]] if joint.endswith(UNIT_RANGE) else []
     found = []
-    for path in paths:
-        log = RobotLog.load(path).without(skip)
-        log = log.named({column: joint for column, joint in names.items() if column not in skip}, model.joints)
+    for log in (log for path in paths for log in (read_dataset(path, model.joints) if path.is_dir() else [RobotLog.load(path)])):
+        log = log.without(skip).named({column: joint for column, joint in names.items() if column not in skip}, model.joints)
         for joint in ranges:
             log = log.rescaled(joint, *map(float, model.shipped.joint(joint).range))
         found.append(log)
     return tuple(found)
 
 
+def _read_tool(
+    logs: Sequence[Path], held_out: Sequence[Path], model: "PlantModel", site: str
+) -> tuple[tuple["RobotLog", ...], tuple["RobotLog", ...], tuple[str, ...], Callable[["Plant"], "ToolPlant"]]:
+    """Recordings to fit and to test on, the arm's joints, and the tool instead of the plant's joints."""
+    from barkyard.calibration.tool import ToolPlant, read_tool_recording
+
+    train, test = ([read_tool_recording(path, model, site) for path in paths] for paths in (logs, held_out))
+    known = {recording.log.name: recording for recording in (*train, *test)}
+    return (
+        tuple(recording.log for recording in train),
+        tuple(recording.log for recording in test),
+        train[0].joint_log.joints,
+        lambda plant: ToolPlant(plant, model, site, known),
+    )
+
+
+def cut(logs: Sequence["RobotLog"], stretches: Sequence[str]) -> tuple["RobotLog", ...]:
+    """The recordings, of which those that `stretches` name have only those seconds. Raises InvalidInput."""
+    found = []
+    for log in logs:
+        for words in stretches:
+            name, seconds = words.partition("=")[::2]
+            if name == log.name:
+                log = log.between(*_seconds(words, seconds))
+        found.append(log)
+    return tuple(found)
+
+
+def _seconds(words: str, seconds: str) -> tuple[float, float]:
+    try:
+        start, stop = (float(part) for part in seconds.split(":"))
+    except ValueError:
+        raise InvalidInput(f"--stretch has {words!r}; give RECORDING=START:STOP in seconds, such as run1=0:110") from None
+    return start, stop
+
+
+def _check_stretches(stretches: Sequence[str], names: Sequence[str]) -> None:
+    for words in stretches:
+        if words.partition("=")[0] not in names:
+            raise InvalidInput(f"--stretch has {words!r}; the recordings are {', '.join(names)}")
+
+
 def in_words(outcome: "Outcome") -> str:
     """Errors, parameters, what cannot be told apart, and remarks."""
-    from barkyard.calibration.report import error_rows, parameter_rows, recording_rows, scale_rows
+    from barkyard.calibration.report import error_rows, error_unit, parameter_rows, recording_rows, scale_rows
 
-    header = ("fitted [mrad]", "as shipped [mrad]", "command [mrad]")
+    header = tuple(f"{column} [{error_unit(outcome)}]" for column in ("fitted", "as shipped", "command"))
     parts = []
     for title, errors in (("held out", outcome.held_out), ("fitted recordings", outcome.training)):
         if errors:
