@@ -253,8 +253,8 @@ def _misfit_remarks(
         parts = dict(zip(known.misfit.joints, known.misfit.explained, strict=True))
         joints = ", ".join(f"{joint} {100.0 * parts[joint]:.0f} %" for joint in known.misfit.found)
         found.append(
-            f"misfit: what is left follows the motion ({joints} of its power), so the model lacks something; no number is "
-            "identified but within this model, and intervals allow for as much again to be absorbed in the numbers"
+            f"misfit: what is left follows the motion ({joints} of its power), so the model lacks something; no "
+            "number is identified but within this model, and intervals allow for as much again in the numbers"
         )
     if held_out:
         seen, unseen = (float(np.mean(np.square([e.fitted for e in errors]))) ** 0.5 for errors in (training, held_out))

@@ -53,7 +53,9 @@ def read_tool_arrays(path: Path) -> dict[str, Any]:
         raise InvalidInput(f"q_start has the shape {found['q_start'].shape}; there are {len(found['joints'])} joints")
     for name in ("tool_cmd", "tool_meas"):
         if found[name].ndim != 2 or found[name].shape[1] != POSE:
-            raise InvalidInput(f"{name} has the shape {found[name].shape}; a pose is x, y, z and a quaternion w, x, y, z")
+            raise InvalidInput(
+                f"{name} has the shape {found[name].shape}; a pose is x, y, z and a quaternion w, x, y, z"
+            )
         wrong = np.flatnonzero(~(np.abs(np.linalg.norm(found[name][:, 3:], axis=1) - 1.0) < _UNIT))
         if len(wrong):
             raise InvalidInput(f"{name}, row {wrong[0] + 1}: {found[name][wrong[0], 3:]} is no unit quaternion")

@@ -43,7 +43,7 @@ class Misfit:
 
     @property
     def power(self) -> float:
-        """Of the deviations that may be the model's fault [rad^2]: all, if any joint shows that the model lacks something."""
+        """Of the deviations that may be the model's fault [rad^2]: all, if any joint is found."""
         return self.deviations if self.found else 0.0
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from barkyard.assets.parameters import QUANTITIES
 from barkyard.calibration.calibrate import Outcome, TrackingError, together
-from barkyard.calibration.tool import COLUMNS
 from barkyard.calibration.plots import overlay_png, spectra_png
+from barkyard.calibration.tool import COLUMNS
 from barkyard.calibration.unknowns import spread
 from barkyard.files import write_whole
 

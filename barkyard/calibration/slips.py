@@ -1,4 +1,4 @@
-"""Stretches of a recording where all joints are late by the same time: the stamps or the commands slipped, no servo did."""
+"""Stretches of a recording where all joints are late by the same time: stamps or commands slipped, no servo did."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -61,10 +61,11 @@ class ToolPlant:
 
 
 def read_tool_recording(path: Path, model: PlantModel, site: str) -> ToolRecording:
-    """Read an `.npz` of `tool_cmd (C, 7)` and `tool_meas (T, 7)`: position [m] and quaternion w x y z, in the model's world.
+    """Read an `.npz` of `tool_cmd (C, 7)` and `tool_meas (T, 7)`.
 
-    It also has `q_start (J,)` [rad], the `joints (J,)` that these are of, and `t`, or `t_cmd` and `t_meas` [s]. Commands
-    are absolute; where actions are steps, add them up to what the controller was aiming at.
+    Poses are position [m] and quaternion w x y z, in the model's world. The file also has `q_start (J,)` [rad], the
+    `joints (J,)` that these are of, and `t`, or `t_cmd` and `t_meas` [s]. Commands are absolute; where actions are
+    steps, add them up to what the controller was aiming at.
 
     Raises:
         InvalidInput: the file is damaged, a pose is none, or the arm cannot reach a command.
@@ -132,8 +133,8 @@ class _Kinematics:
             angles, missed = self._solve(target, angles, joints)
             if missed > _REACHED:
                 raise InvalidInput(
-                    f"tool_cmd, row {row + 1}: the model's tool comes no nearer than {missed:.4f} (m, rad); are the poses in "
-                    "the frame of the model's world, and is it the right site?"
+                    f"tool_cmd, row {row + 1}: the model's tool comes no nearer than {missed:.4f} (m, rad); are they poses "
+                    "of this site, in the frame of the model's world?"
                 )
             found[row] = angles
         return found

@@ -165,8 +165,12 @@ def read_logs(
         names[column] = joint.removesuffix(UNIT_RANGE)
         ranges += [names[column]] if joint.endswith(UNIT_RANGE) else []
     found = []
-    for log in (log for path in paths for log in (read_dataset(path, model.joints) if path.is_dir() else [RobotLog.load(path)])):
-        log = log.without(skip).named({column: joint for column, joint in names.items() if column not in skip}, model.joints)
+    for log in (
+        log for path in paths for log in (read_dataset(path, model.joints) if path.is_dir() else [RobotLog.load(path)])
+    ):
+        log = log.without(skip).named(
+            {column: joint for column, joint in names.items() if column not in skip}, model.joints
+        )
         for joint in ranges:
             log = log.rescaled(joint, *map(float, model.shipped.joint(joint).range))
         found.append(log)
@@ -205,7 +209,9 @@ def _seconds(words: str, seconds: str) -> tuple[float, float]:
     try:
         start, stop = (float(part) for part in seconds.split(":"))
     except ValueError:
-        raise InvalidInput(f"--stretch has {words!r}; give RECORDING=START:STOP in seconds, such as run1=0:110") from None
+        raise InvalidInput(
+            f"--stretch has {words!r}; give RECORDING=START:STOP in seconds, such as run1=0:110"
+        ) from None
     return start, stop
 
 

@@ -41,7 +41,11 @@ def test_commands_stand_in_the_observation_after_them(tmp_path: Path) -> None:
     [
         ({"source": "sim"}, JOINTS, "episode 0 is from 'sim'; only real or surrogate"),
         ({}, ("shoulder",), r"joint_pos has the shape \(2,\); the model has 1 joints"),
-        ({"observations": {"joint_pos": np.zeros((200, 2), np.float32)}}, JOINTS, "has the parts joint_pos and joint_target"),
+        (
+            {"observations": {"joint_pos": np.zeros((200, 2), np.float32)}},
+            JOINTS,
+            "has the parts joint_pos and joint_target",
+        ),
     ],
 )
 def test_what_tells_nothing_is_refused(

@@ -59,7 +59,12 @@ def test_a_pose_turns_by_its_rotation_vector() -> None:
 def test_the_servos_are_found_from_the_tool(model: PlantModel, tmp_path: Path) -> None:
     for seed in (1, 2, 3):
         np.savez(tmp_path / f"run{seed}.npz", **arrays(model, seed))
-    words = ["calibrate", *(str(tmp_path / f"run{seed}.npz") for seed in (1, 2)), "--held-out", str(tmp_path / "run3.npz")]
+    words = [
+        "calibrate",
+        *(str(tmp_path / f"run{seed}.npz") for seed in (1, 2)),
+        "--held-out",
+        str(tmp_path / "run3.npz"),
+    ]
     words += ["--model", str(tmp_path / "arm.xml"), "--tool", "tip", "--out", str(tmp_path / "out"), "--starts", "0"]
     assert main([*words, "--quantities", *TRUTH, "--quiet"]) == 0
     made = Calibration.load(tmp_path / "out" / "calibration.json")
