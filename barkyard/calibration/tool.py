@@ -133,8 +133,8 @@ class _Kinematics:
             angles, missed = self._solve(target, angles, joints)
             if missed > _REACHED:
                 raise InvalidInput(
-                    f"tool_cmd, row {row + 1}: the model's tool comes no nearer than {missed:.4f} (m, rad); are they poses "
-                    "of this site, in the frame of the model's world?"
+                    f"tool_cmd, row {row + 1}: the model's tool comes no nearer than {missed:.4f} (m, rad); are they "
+                    "poses of this site, in the frame of the model's world?"
                 )
             found[row] = angles
         return found

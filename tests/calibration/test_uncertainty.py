@@ -1,6 +1,8 @@
 """Intervals that hold when deviations are correlated, and verdicts on what recordings leave open."""
 
+import importlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,6 +134,17 @@ def test_recordings_that_disagree_are_called_out_and_widen_the_intervals() -> No
     true, wrong = (places(sought, truth)[damping] for truth in (TRUTH, other))
     assert known.low[damping] < true < known.high[damping]
     assert known.by_recording[2, damping] > known.by_recording[0, damping] + 0.3 * (wrong - true)
+
+
+def test_white_intervals_are_those_of_mujocos_toolbox() -> None:
+    sysid: Any = importlib.import_module("mujoco.sysid")
+    if not hasattr(sysid, "calculate_intervals"):
+        pytest.skip("mujoco.sysid is empty without the extra mujoco[sysid]")
+    rng = np.random.default_rng(1)
+    jacobian, residuals = rng.standard_normal((50, 2)), rng.standard_normal(50)
+    low, high = white_intervals(Linearization(np.array([0.4, 0.6]), residuals, np.ones(50), jacobian))
+    _, reach = sysid.calculate_intervals([residuals], jacobian)
+    assert np.allclose((high - low) / 2, reach)
 
 
 def test_white_intervals_are_least_squares() -> None:
