@@ -31,6 +31,11 @@ def main(
     episodes: int = 50,
 ) -> None:
     """Print a JSON line."""
+    print(json.dumps(compare(calibration, controller, surrogate, episodes)))
+
+
+def compare(calibration: Path, controller: str, surrogate: int, episodes: int) -> dict[str, Any]:
+    """Lifts of the surrogate and of each simulation, how many come out alike, and how far the tools are apart."""
     seeds = evaluation_seeds(episodes)
     actions = demonstrated(controller, seeds)
     lifted, way = played(actions, seeds, controller=controller, surrogate=surrogate)
@@ -48,7 +53,7 @@ def main(
             "alike": int((success == lifted).sum()),
             "tool_rms_mm": round(float(np.sqrt(np.mean(gap**2))), 2),
         }
-    print(json.dumps(found))
+    return found
 
 
 def counted(success: Array) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def calibrate(
     unknowns: Sequence[Unknown],
     config: CalibrateConfig,
     report: Callable[[str, float], None] = lambda words, cost: None,
-    view: Callable[[Plant], Simulator] = lambda plant: plant,
+    view: Callable[[Plant], Simulator] | None = None,
 ) -> Outcome:
     """Identify the unknowns from `logs` and test them on `held_out`.
 
@@ -151,7 +151,7 @@ def calibrate(
         unknowns: what to identify.
         config: how.
         report: told what is being done, and the cost.
-        view: what of the plant was recorded, such as its tool; its joints by default.
+        view: shows what of the plant was recorded, such as its tool; its joints where None.
 
     Raises:
         InvalidInput: a recording is in both lists, or recordings have different joints.
@@ -161,7 +161,7 @@ def calibrate(
     names = targets(unknowns)
     largest = [unknown.high for unknown in unknowns for _ in unknown.targets]
     plant = Plant(model, names, largest, config.timestep, config.threads)
-    problem = Problem(view(plant), tuple(unknowns), tuple(logs), config.fit.loss_scale)
+    problem = Problem(view(plant) if view else plant, tuple(unknowns), tuple(logs), config.fit.loss_scale)
     remarks = [words for log in (*logs, *held_out) for words in log.remarks()]
     remarks += sufficiency.warnings(unknowns, logs, model)
     began = time.monotonic()
@@ -169,7 +169,8 @@ def calibrate(
     uncertainty = estimate_uncertainty(point, logs, samples=config.samples, seed=config.fit.seed)
     identifiability = judge(unknowns, point, uncertainty)
     seconds = time.monotonic() - began
-    shipped = view(Plant(model, (), (), plant.timestep))
+    unchanged = Plant(model, (), (), plant.timestep)
+    shipped = view(unchanged) if view else unchanged
     training, unseen = (tracking_errors(problem, point.places, shipped, part) for part in (logs, held_out))
     remarks = [*_misfit_remarks(uncertainty, training, unseen), *remarks]
     remarks += _remarks(unknowns, logs, uncertainty, identifiability)

@@ -15,6 +15,7 @@ from barkyard.assets.calibration import SOURCES
 from barkyard.errors import InvalidInput
 
 CLOCKS: Final = ("t", "t_cmd", "t_meas")
+ENDINGS: Final = (".npz", ".csv")
 ARRAYS: Final = (*CLOCKS, "q_cmd", "q_meas", "joints", "units", "source")
 TOOL_ARRAYS: Final = (*CLOCKS, "tool_cmd", "tool_meas", "q_start", "joints", "source")
 POSE: Final = 7
@@ -26,10 +27,9 @@ def read_arrays(path: Path) -> dict[str, Any]:
     Raises:
         InvalidInput: it ends otherwise, is damaged, or lacks an array; the message has column and row.
     """
-    readers = {".npz": lambda found: _read_npz(found, ARRAYS), ".csv": _read_csv}
-    if path.suffix not in readers:
-        raise InvalidInput(f"a recording ends in {' or '.join(readers)}")
-    found = readers[path.suffix](path)
+    if path.suffix not in ENDINGS:
+        raise InvalidInput(f"a recording ends in {' or '.join(ENDINGS)}")
+    found = _read_csv(path) if path.suffix == ".csv" else _read_npz(path, ARRAYS)
     _check_names(found)
     return found
 

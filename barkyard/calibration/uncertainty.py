@@ -86,8 +86,8 @@ def estimate_uncertainty(
 
     Deviations that follow the motion are no noise, and no block contradicts another about them: what the model lacks
     has shifted the estimate by an amount that nothing in the recordings tells. Where `misfit` finds any, draws allow
-    for as much as is left of deviations to have been taken up by the unknowns, in a direction by chance. A choice, which
-    no law makes large enough.
+    for as much as is left of deviations to have been taken up by the unknowns, in a direction by chance. That is a
+    choice; no law says that it is enough.
 
     Known to be weak: fewer than about ten blocks; unknowns on the wall of their range, which are held there.
 

@@ -91,31 +91,26 @@ def calibrate(
     if split is not None and held_out:
         raise InvalidInput("--split and --held-out both say what to hold out; give one")
     robot = replace(open_model(model, servo_gains), floor=floor)
-    view = None
+    view: Callable[[Plant], ToolPlant] | None = None
     if tool is None:
-        train, test = (cut(read_logs(paths, robot, rename, skip), stretch) for paths in (logs, held_out))
+        train, test = (read_logs(paths, robot, rename, skip) for paths in (logs, held_out))
         _check_stretches(stretch, [log.name for log in (*train, *test)])
+        train, test = cut(train, stretch), cut(test, stretch)
+        joints = train[0].joints
     elif split is not None or stretch or rename or skip:
         raise InvalidInput("--tool takes whole recordings; leave out --split, --stretch, --rename and --skip")
     else:
         train, test, joints, view = _read_tool(logs, held_out, robot, tool)
     if split is not None:
         train, test = room.split(train, split)
-    step = timestep or float(robot.shipped.opt.timestep)
-    unknowns = room.default_unknowns(
-        robot,
-        train[0].joints if tool is None else joints,
-        step,
-        quantities or room.DEFAULT_QUANTITIES,
-        shared=shared,
-        payloads=payload,
-    )
+    step, sought = timestep or float(robot.shipped.opt.timestep), quantities or room.DEFAULT_QUANTITIES
+    unknowns = room.default_unknowns(robot, joints, step, sought, shared=shared, payloads=payload)
     search = room.FitConfig(loss_scale=loss_scale, starts=starts, seed=seed)
     if view is not None:  # a tool shows no joint by itself, and no state to begin a stretch in
         unknowns = tuple(replace(unknown, joint="") for unknown in unknowns)
         search = replace(search, window=math.inf)
     config = room.CalibrateConfig(fit=search, timestep=timestep, samples=samples)
-    outcome = room.calibrate(robot, train, test, unknowns, config, _progress(quiet), view or (lambda plant: plant))
+    outcome = room.calibrate(robot, train, test, unknowns, config, _progress(quiet), view)
     made = outcome.calibration()
     made.save(out / "calibration.json")
     write_report(outcome, out / "report.html", command=shlex.join(["barkyard", *sys.argv[1:]]))
@@ -154,9 +149,6 @@ def read_logs(
     paths: Sequence[Path], model: "PlantModel", rename: Sequence[str], skip: Sequence[str]
 ) -> tuple["RobotLog", ...]:
     """Recordings with the model's names. Raises InvalidInput naming file, column and row."""
-    from barkyard.calibration import RobotLog
-    from barkyard.calibration.dataset_logs import read_dataset
-
     names, ranges = {}, []
     for words in rename:
         column, _, joint = words.partition("=")
@@ -165,9 +157,7 @@ def read_logs(
         names[column] = joint.removesuffix(UNIT_RANGE)
         ranges += [names[column]] if joint.endswith(UNIT_RANGE) else []
     found = []
-    for log in (
-        log for path in paths for log in (read_dataset(path, model.joints) if path.is_dir() else [RobotLog.load(path)])
-    ):
+    for log in (log for path in paths for log in _opened(path, model)):
         log = log.without(skip).named(
             {column: joint for column, joint in names.items() if column not in skip}, model.joints
         )
@@ -175,6 +165,14 @@ def read_logs(
             log = log.rescaled(joint, *map(float, model.shipped.joint(joint).range))
         found.append(log)
     return tuple(found)
+
+
+def _opened(path: Path, model: "PlantModel") -> Sequence["RobotLog"]:
+    """A file's recording, or those of a dataset's episodes."""
+    from barkyard.calibration import RobotLog
+    from barkyard.calibration.dataset_logs import read_dataset
+
+    return read_dataset(path, model.joints) if path.is_dir() else [RobotLog.load(path)]
 
 
 def _read_tool(

@@ -80,7 +80,7 @@ def cover(fits: int, memory: float) -> None:
 
 
 def compare(choice: argparse.Namespace) -> None:
-    """Print times and errors of both. The time of the processors tells more than the wall's where others compute too."""
+    """Print times and errors of both; where others compute too, the time of the processors tells more."""
     model = PlantModel.from_mjcf(choice.model)
     joints = tuple(NAMES.values())
     train = [load(choice.logs, name, model).between(0.0, choice.seconds) for name in TRAIN]

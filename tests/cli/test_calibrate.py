@@ -56,6 +56,9 @@ def test_json_with_quantities_and_a_split(folder: Path, capsys: pytest.CaptureFi
         (("--model", "arm.urdf"), "--model is 'arm.urdf'; give an MJCF file or one of"),
         (("--split", "0.5", "--held-out", "x.npz"), "give one"),
         (("--held-out", "none.npz"), "none.npz: is not a file"),
+        (("--stretch", "run9=0:1"), "--stretch has 'run9=0:1'; the recordings are run1"),
+        (("--stretch", "run1=1"), "give RECORDING=START:STOP in seconds"),
+        (("--tool", "tip"), "--tool takes whole recordings"),
     ],
 )
 def test_wrong_words(more: tuple[str, ...], message: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
