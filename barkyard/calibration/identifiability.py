@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard.calibration.problem import Linearization
-from barkyard.calibration.uncertainty import PRIOR_VARIANCE, Uncertainty
+from barkyard.calibration.uncertainty import Uncertainty
 from barkyard.calibration.unknowns import TORQUES, Unknown
 
 Array = NDArray[np.float64]
@@ -25,8 +25,6 @@ PRECISE: Final[Mapping[str, float]] = {
     "com_z": 0.01,
 }
 """Half the width of the interval up to which another unknown is identified, in its unit. A choice."""
-OPEN: Final = 0.5
-"""An unknown is not excited if, all others known, its deviation is still this part of the range's own. A choice."""
 TRADE_OFF: Final = 0.95
 """Correlation from which two unknowns can stand in for one another. A choice."""
 _ON_BOUND: Final = 2e-3
@@ -100,7 +98,7 @@ def judge(unknowns: Sequence[Unknown], point: Linearization, uncertainty: Uncert
 
 
 def _verdict(unknown: Unknown, i: int, point: Linearization, known: Uncertainty) -> str:
-    if known.conditional[i] > OPEN * math.sqrt(PRIOR_VARIANCE):
+    if known.open[i]:
         return "not_excited"
     if not _ON_BOUND < point.places[i] < 1.0 - _ON_BOUND:
         return "on_bound"

@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 CONFIDENCE: Final = 0.95
 PRIOR_VARIANCE: Final = 1.0 / 12.0
 """Of a uniform draw from the range of an unknown, in places: what is known without data."""
+OPEN: Final = 0.5
+"""An unknown is left open if, all others known, its deviation is still this part of the range's own. A choice."""
 MEMORIES_PER_BLOCK: Final = 5.0
 """A block is this many correlation times long. A choice."""
 FEWEST_BLOCKS: Final = 12
@@ -50,7 +52,7 @@ class Uncertainty:
     Attributes:
         low, high: `(P,)` 95 % intervals, inside 0 to 1.
         covariance: `(P, P)` of the data and the range together.
-        conditional: `(P,)` standard deviation of each unknown if all others were known.
+        open: `(P,)` whether each unknown would be left open even if all others were known.
         samples: `(K, P)` draws that the data allow; they do not move in directions that the data leave open.
         blocks: how many there are.
         block_seconds: their length [s].
@@ -63,7 +65,7 @@ class Uncertainty:
     low: Array
     high: Array
     covariance: Array
-    conditional: Array
+    open: NDArray[np.bool_]
     samples: Array
     blocks: int
     block_seconds: float
@@ -114,6 +116,9 @@ def estimate_uncertainty(
     kept[:, free] = np.clip(places[free] + own @ _determined(flat, scale), 0.0, 1.0)
     tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(full, (tail, 1.0 - tail), axis=0)
+    conditional = np.sqrt(scale / np.maximum(np.diag(point.hessian), scale / 1e6))
+    left_open = conditional > OPEN * math.sqrt(PRIOR_VARIANCE)
+    low[left_open & ~free], high[left_open & ~free] = 0.0, 1.0
     chosen = np.flatnonzero(free)
     spread = np.zeros((len(places), len(places)))
     spread[np.ix_(chosen, chosen)] = np.cov(drawn.T).reshape(len(chosen), len(chosen))
@@ -123,7 +128,7 @@ def estimate_uncertainty(
         np.clip(low, 0.0, 1.0),
         np.clip(high, 0.0, 1.0),
         spread,
-        np.sqrt(scale / np.maximum(np.diag(point.hessian), scale / 1e6)),
+        left_open,
         kept[:samples],
         len(flat),
         seconds,
