@@ -16,7 +16,7 @@ from barkyard.evaluation.atomic import write_atomically
 from barkyard.evaluation.path_log import PLOT
 from barkyard.evaluation.plots import interval_svg, training_svg
 from barkyard.evaluation.result import EvalResult
-from barkyard.evaluation.table import PARTIAL_NOTE, choices_text, count_text, interval_text, score_texts, task_name
+from barkyard.evaluation.table import choices_text, count_text, interval_text, sampling_notes, score_texts, task_name
 from barkyard.evaluation.video import film_strip
 
 STILLS = 6
@@ -92,7 +92,7 @@ def write_report(report: Report, path: Path | str) -> None:
         report=report,
         rows=[_result_row(result, report.results) for result in report.results],
         scored=any(score_texts(result) for result in report.results),
-        partial_note=None if all(result.complete for result in report.results) else PARTIAL_NOTE,
+        sampling_notes=sampling_notes(report.results),
         curves=[(curve, Markup(training_svg(curve.loss, curve.heldout_loss))) for curve in report.curves],
         films=[_film(video) for video in report.videos],
         versions=_versions(report.results),
