@@ -14,6 +14,7 @@ from barkyard.cli.doctor import doctor
 from barkyard.cli.envs import envs
 from barkyard.cli.evaluate import evaluate
 from barkyard.cli.inspect import inspect
+from barkyard.cli.predict import predict
 from barkyard.cli.replay import replay
 from barkyard.cli.report import report
 from barkyard.cli.score import score
@@ -38,6 +39,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "surrogate": surrogate,
     "compare": compare,
     "correlate": correlate,
+    "predict": predict,
 }
 
 FAILED: Final = 1
