@@ -22,6 +22,7 @@ from barkyard.evaluation.task_agreement import SIGNIFICANT, interval_for_these
 SEED = 20260101
 WARM_UP, SWEEPS, RESAMPLES = 150, 500, 500
 BOSCHLOO_UP_TO = 10  # trials of each: all tables of a Boschloo test take minutes beyond it
+LONGEST = 1000  # pairs of a sequential comparison in the study of equal power
 METRICS: tuple[tuple[str, Metric, float], ...] = (
     ("r", batch_pearson, 1.0),
     ("rho", batch_spearman, 1.0),
@@ -192,6 +193,8 @@ def sequential(studies: int) -> Iterator[str]:
     yield ""
     yield from _savings(evidence, horizon, max(studies, 4_000), generator)
     yield ""
+    yield from _equal_power(max(studies, 4_000), generator)
+    yield ""
     yield from _best_of_many(studies, generator)
 
 
@@ -225,6 +228,22 @@ def _savings(evidence: Floats, horizon: int, studies: int, generator: np.random.
         mean = float(np.minimum(stops, most).mean())
         shown = (stops <= most).mean()
         yield f"| {difference} | {power:.2f} | {shown:.2f} | {mean:.0f} | {100 * (1 - mean / fixed):.0f} |"
+
+
+def _equal_power(studies: int, generator: np.random.Generator) -> Iterator[str]:
+    """Both have power 0.8 at the true difference: the fixed number is planned for it, the sequential test cut off."""
+    wins, losses = np.meshgrid(np.arange(LONGEST + 1), np.arange(LONGEST + 1), indexing="ij")
+    evidence = log_evidence(wins, losses)
+    yield "| true difference | pairs, fixed | mean pairs, sequential | at most | saved, % | saved in half the cases, % |"
+    yield "|---:|---:|---:|---:|---:|---:|"
+    for difference in (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6):
+        a, b = 0.5 + difference / 2, 0.5 - difference / 2
+        fixed = trials_to_tell_apart(a, b, discordant=a * (1 - b) + b * (1 - a))
+        stops = _stops(evidence, a, b, LONGEST, studies, generator)
+        most = int(np.quantile(stops, 0.8))
+        used = np.minimum(stops, most)
+        shares = [100 * (1 - each / fixed) for each in (used.mean(), np.median(used))]
+        yield f"| {difference} | {fixed} | {used.mean():.0f} | {most} | {shares[0]:.0f} | {shares[1]:.0f} |"
 
 
 def _best_of_many(studies: int, generator: np.random.Generator) -> Iterator[str]:
