@@ -115,7 +115,7 @@ def finite(studies: int, plot: Path | None) -> Iterator[str]:
 
 def ranking(studies: int, plot: Path | None) -> Iterator[str]:
     """Stated probabilities against how often they were right, over worlds that the model does not know."""
-    yield "| real trials a policy | said | pairs | said on average | was right, % | simulation alone said | was right, % |"
+    yield "| real trials a policy | said | pairs | said on average | right, % | simulation alone said | right, % |"
     yield "|---:|---|---:|---:|---:|---:|---:|"
     edges = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001])
     curves = {}
@@ -173,7 +173,9 @@ def _draw(curves: dict[int, list[tuple[int, float, float]]], path: Path) -> None
     axes.plot([0.5, 1], [0.5, 1], color="0.6", linewidth=1, label="as said")
     for trials, bins in curves.items():
         count, said, right = np.array([each for each in bins if each[0]]).T
-        axes.errorbar(said, right, 1.96 * np.sqrt(right * (1 - right) / count), marker="o", label=f"{trials} real trials")
+        axes.errorbar(
+            said, right, 1.96 * np.sqrt(right * (1 - right) / count), marker="o", label=f"{trials} real trials"
+        )
     axes.set(xlabel="probability that was said", ylabel="share that was right", title="P(A beats B on the robot)")
     axes.legend()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ def bisect(
 
     Args:
         env: the environment's id, or a result whose environment is meant.
-        checkpoints: in the order of training, as RUN/step_*; the first and the last must differ.
+        checkpoints: in the order of training, as RUN/step_*.
         seed: of the episode.
         env_kwargs: arguments of the environment.
         as_json: print JSON.

@@ -136,7 +136,7 @@ def _files(words: RaceWords, names: Sequence[str]) -> dict[str, Path]:
             raise InvalidInput(f"--out is {words.out}; for one actor give the name of a file that ends in .json")
     else:
         if words.out.suffix == ".json":
-            raise InvalidInput(f"--out is {words.out}; for {len(names)} actors give a folder, which gets a file of each")
+            raise InvalidInput(f"--out is {words.out}; for {len(names)} actors give a folder")
         files = {name: words.out / f"{_file_name(name)}.json" for name in names}
     if len({*files.values()}) < len(names) or len(files) < len(names):
         raise InvalidInput(f"actors are {', '.join(names)}; give each a name of its own: NAME=ACTOR")

@@ -33,11 +33,14 @@ def replay_result(
     unknown = [seed for seed in chosen if seed not in stored]
     if unknown:
         raise InvalidInput(f"{path} has no seed {unknown[0]}; it has {len(stored)} from {min(stored)} on")
-    word, noise = actor or _option(result.command, "--actor", path), float(_option(result.command, "--noise", path, "0"))
+    word, noise = (
+        actor or _option(result.command, "--actor", path),
+        float(_option(result.command, "--noise", path, "0")),
+    )
     with open_environment(result.env_id, len(chosen), result.env_kwargs) as env:
         who, fingerprints = make_actor(word, env, noise)
         if fingerprints.get("checkpoint") != result.fingerprints.get("checkpoint"):
-            raise ResultError(f"{word} is not the checkpoint that {path} is of; give --actor the one that it was made with")
+            raise ResultError(f"{word} is not the checkpoint that acted in {path}; give that one with --actor")
         again = evaluate(
             env,
             who,

@@ -103,7 +103,9 @@ def _in_words(found: "Mapping[str, EvalResult]", files: "Mapping[str, Path]") ->
     for name, result in found.items():
         failures = _failures(result)
         seeds = ", ".join(map(str, failures[:5])) + (", ..." if len(failures) > 5 else "")
-        lines.append(f"{name}: {len(failures)} failures found among {result.num_episodes} chosen episodes: {seeds or '-'}")
+        lines.append(
+            f"{name}: {len(failures)} failures found among {result.num_episodes} chosen episodes: {seeds or '-'}"
+        )
         if failures:
             lines.append(f"  see one: barkyard replay {files[name]} --seeds {failures[0]}")
     return "\n".join(lines)

@@ -22,27 +22,41 @@ class Change:
 
 
 def bisect_outcome(succeeds: Callable[[int], bool], count: int) -> Change:
-    """Find neighbours between which the outcome changes, in about log2(count) episodes.
+    """Find neighbours between which the outcome changes for the last time that is known, in few episodes.
 
-    The first and the last must differ. The outcome may change several times, since training is not monotone; then this
-    is one of the changes.
+    Where the first and the last differ, about log2(count) episodes do. Where they agree, since training is not
+    monotone, the middle, the quarters and so on are tried until one differs from the last. The outcome may change
+    several times; then this is one of the changes.
 
     Args:
         succeeds: whether the episode succeeds with the checkpoint of this number, from 0; called once a number.
         count: number of checkpoints.
 
     Raises:
-        InvalidInput: there are fewer than 2, or the first and the last agree.
+        InvalidInput: there are fewer than 2, or all have the same outcome.
     """
     if count < 2:
         raise InvalidInput(f"{count} checkpoints; a bisection needs at least 2")
-    outcomes = {number: succeeds(number) for number in (0, count - 1)}
-    if outcomes[0] == outcomes[count - 1]:
-        both = "succeed" if outcomes[0] else "fail"
-        raise InvalidInput(f"the first and the last checkpoint both {both}; between them there may be no change")
-    before, after = 0, count - 1
+    after = count - 1
+    outcomes = {after: succeeds(after)}
+    for before in _spreading(after):
+        outcomes[before] = succeeds(before)
+        if outcomes[before] != outcomes[count - 1]:
+            break
+    else:
+        raise InvalidInput(f"all {count} checkpoints {'succeed' if outcomes[after] else 'fail'}; there is no change")
     while after - before > 1:
         middle = (before + after) // 2
-        outcomes[middle] = succeeds(middle)
-        before, after = (middle, after) if outcomes[middle] == outcomes[0] else (before, middle)
+        if middle not in outcomes:
+            outcomes[middle] = succeeds(middle)
+        before, after = (middle, after) if outcomes[middle] != outcomes[count - 1] else (before, middle)
     return Change(before, after, dict(sorted(outcomes.items())))
+
+
+def _spreading(count: int) -> list[int]:
+    """0 to `count` - 1: the first, then the middle, then the quarters, and so on."""
+    order, step = [0], count
+    while step > 1:
+        step = (step + 1) // 2
+        order += [number for number in range(0, count, step) if number not in order]
+    return order

@@ -112,8 +112,8 @@ def compare(
         seed: of drawn permutations.
 
     Raises:
-        InvalidInput: there are fewer than two, they are of different tasks or no fair sample, names repeat, the measure is
-            unknown, or a number is out of range.
+        InvalidInput: there are fewer than two, they are of different tasks or no fair sample, names repeat, the
+            measure is unknown, or a number is out of range.
     """
     _check(results, margin, level)
     pairs = list(itertools.combinations(results, 2))

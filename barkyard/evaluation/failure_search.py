@@ -70,7 +70,7 @@ def search_failures(
     if not variants:
         raise InvalidInput("there is no variant to search")
     if not 1 <= episodes <= len(seeds) * len(variants):
-        raise InvalidInput(f"episodes is {episodes}; there are {len(seeds) * len(variants)} starts: give 1 to that many")
+        raise InvalidInput(f"episodes is {episodes}; give 1 to {len(seeds) * len(variants)}, the starts there are")
     generator = np.random.default_rng(seed)
     design = _design([first_observations(variant.env, seeds) for variant in variants.values()])
     names = list(variants)

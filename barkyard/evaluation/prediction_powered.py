@@ -124,8 +124,9 @@ def powered_interval(counts: PairedCounts, confidence: float = 0.95, sim_share: 
     The rate is s a + (1 - s) b, where s is the share of conditions on which the simulation succeeds, and a and b are
     the real rates where it does and where it does not. Each has Clopper and Pearson's exact confidence distribution,
     and these are melded: an end is a quantile of s a + (1 - s) b over the three distributions, lower for the lower end
-    and upper for the upper (Fay, Proschan and Brittain, "Combining one-sample confidence procedures for inference in the
-    two-sample case", Biometrics 71, 2015). Where the simulation never succeeds, or always, it is Clopper and Pearson's.
+    and upper for the upper (Fay, Proschan and Brittain, "Combining one-sample confidence procedures for inference in
+    the two-sample case", Biometrics 71, 2015). Where the simulation never succeeds, or always, it is Clopper and
+    Pearson's.
 
     Args:
         counts: the trials.
@@ -212,8 +213,8 @@ def pair_trials(real: TrialSet, sim: TrialSet, policy: str, task: str) -> Paired
     unknown = [name for name in happened if name not in predicted]
     if unknown:
         raise InvalidInput(
-            f"the real trial {unknown[0]!r} of {policy} on {task} was not simulated; name each real trial after the seed "
-            "whose scene it was laid out as"
+            f"the real trial {unknown[0]!r} of {policy} on {task} was not simulated; name each real trial after the "
+            "seed whose scene it was laid out as"
         )
     _check_not_picked(list(happened), list(predicted), policy, task)
     cells = {said: [happened[name] for name in happened if predicted[name] == said] for said in (True, False)}
@@ -229,8 +230,8 @@ def _check_not_picked(tried: Sequence[str], simulated: Sequence[str], policy: st
         return
     missing = [name for name in orders[0][: len(tried)] if name not in tried]
     raise InvalidInput(
-        f"the {len(tried)} real trials of {policy} on {task} are neither all conditions simulated, nor the first of the "
-        f"random plan, nor the first seeds: they may have been picked by hand. Of the plan's first {len(tried)} "
+        f"the {len(tried)} real trials of {policy} on {task} are neither all conditions simulated, nor the first of "
+        f"the random plan, nor the first seeds: they may have been picked by hand. Of the plan's first {len(tried)} "
         f"{len(missing)} are missing, such as {missing[0]}; barkyard predict --plan prints it"
     )
 

@@ -169,7 +169,7 @@ def _check(
     env: EvaluationEnv, actors: Mapping[str, Actor], against: Mapping[str, EvalResult], seeds: Sequence[int]
 ) -> None:
     if not actors or len(actors) + len(against) < 2:
-        raise InvalidInput(f"{len(actors)} actors and {len(against)} results; a comparison needs an actor and one other")
+        raise InvalidInput(f"{len(actors)} actors and {len(against)} results; give an actor and one other")
     for name, result in against.items():
         if name in actors:
             raise InvalidInput(f"two are named {name!r}; tell them apart with NAME=")
@@ -184,6 +184,6 @@ def _check(
         missing = [seed for seed in seeds if seed not in held]
         if missing:
             raise InvalidInput(
-                f"{name} lacks {len(missing)} of the {len(seeds)} seeds, such as {missing[0]}; common seeds are needed: "
-                f"it has {len(held)} from {min(held)} on"
+                f"{name} lacks {len(missing)} of the {len(seeds)} seeds, such as {missing[0]}; common seeds are "
+                f"needed: it has {len(held)} from {min(held)} on"
             )

@@ -153,8 +153,8 @@ class EvalResult:
             return "a search for failures chose the episodes, so they are not a fair sample: evaluate without a search"
         if self.sampling == SEQUENTIAL:
             return (
-                f"its episodes ended when an answer was known ({self.sampling_note}), so they are not a fair sample for "
-                "another question: evaluate without --against and with one actor"
+                f"its episodes ended when an answer was known ({self.sampling_note}), so they are not a fair sample "
+                "for another question: evaluate without --against and with one actor"
             )
         if not self.complete:
             return (

@@ -164,6 +164,6 @@ def rate_words(name: str, rate: RealRate) -> str:
     if rate.method == REAL_ONLY:
         return f"{first}: {rate.trials} real trials alone, the simulation does not help."
     return (
-        f"{first}: {rate.trials} real trials and the simulation, which saves {rate.saved} more real trials (real trials "
-        f"alone say {100 * rate.real_only.low:.1f} to {100 * rate.real_only.high:.1f} %)."
+        f"{first}: {rate.trials} real trials and the simulation, which saves {rate.saved} more real trials (real "
+        f"trials alone say {100 * rate.real_only.low:.1f} to {100 * rate.real_only.high:.1f} %)."
     )

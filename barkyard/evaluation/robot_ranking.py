@@ -1,8 +1,8 @@
 """Who is better on the robot, given what simulation, calibration and a few real trials say together.
 
-Three things stand between simulated episodes and the robot: the episodes are few, the calibration leaves several robots
-possible, and the model is wrong in ways that no calibration has. All three are put on one scale, the arcsine of the root
-of a success rate, on which trial noise is nearly normal with variance 1 / (4 n + 2) (Anscombe, "The transformation of
+Three things stand between simulated episodes and the robot: the episodes are few, the calibration leaves several
+robots possible, and the model is wrong in ways that no calibration has. All three are put on one scale, the arcsine of
+the root of a success rate, on which trial noise is nearly normal with variance 1 / (4 n + 2) (Anscombe, "The transformation of
 Poisson, binomial and negative-binomial data", Biometrika 35, 1948, with his 3/8):
 
     real = simulated mean + calibration + shift of all policies + gap of each policy
@@ -11,6 +11,7 @@ Each term is normal; the sizes of the last two are unknown, with half-normal pri
 of all policies. What is left is arithmetic, no sampling.
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -191,6 +192,7 @@ def _real(evidence: RobotEvidence) -> tuple[Floats, Floats]:
     return seen, np.where(trials > 0, 1.0 / (4.0 * trials + 2.0), np.inf)
 
 
+@functools.cache
 def _priors(count: int) -> Floats:
     """Covariances `(G, N, N)` of shift and gap over the grid of their sizes, all equally likely."""
     shifts, gaps = halfnorm.ppf(_GRID, scale=SHIFT_SCALE), halfnorm.ppf(_GRID, scale=GAP_SCALE)

@@ -138,8 +138,8 @@ def trials_of_results(results: Sequence[tuple[str, EvalResult]]) -> TrialSet:
     Environment arguments that differ between results of one task, other than the calibration, become factors.
 
     Raises:
-        InvalidInput: a result is no fair sample, sources or calibrations of one task are mixed, or the same episode or two
-            sets of weights stand under one policy's name.
+        InvalidInput: a result is no fair sample, sources or calibrations of one task are mixed, or the same episode
+            or two sets of weights stand under one policy's name.
     """
     for name, result in results:
         if result.unfair:

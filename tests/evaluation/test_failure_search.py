@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from barkyard.episode import Observations
@@ -89,9 +91,19 @@ def test_bisection_finds_the_change(first_failure: int) -> None:
 
 
 def test_bisection_of_what_does_not_change() -> None:
-    with pytest.raises(InvalidInput, match="both succeed"):
+    with pytest.raises(InvalidInput, match="all 5 checkpoints succeed"):
         bisect_outcome(lambda number: True, 5)
     with pytest.raises(InvalidInput, match="at least 2"):
         bisect_outcome(lambda number: True, 1)
-    change = bisect_outcome([False, True, False, True, True].__getitem__, 5)
-    assert change.outcomes[change.before] != change.outcomes[change.after]
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.lists(st.booleans(), min_size=2, max_size=40))
+def test_bisection_of_training_that_is_not_monotone(outcomes: list[bool]) -> None:
+    if len(set(outcomes)) == 1:
+        with pytest.raises(InvalidInput, match="there is no change"):
+            bisect_outcome(outcomes.__getitem__, len(outcomes))
+        return
+    change = bisect_outcome(outcomes.__getitem__, len(outcomes))
+    assert change.after == change.before + 1
+    assert outcomes[change.before] != outcomes[change.after] == outcomes[-1]

@@ -41,7 +41,9 @@ def test_a_simulation_that_always_says_the_same_is_left_out() -> None:
     for counts in (PairedCounts((13, 20), (0, 0), (200, 200)), PairedCounts((0, 0), (13, 20), (0, 200))):
         found = real_rate(counts)
         assert (found.method, found.interval, found.saved) == (REAL_ONLY, clopper_pearson(13, 20), 0)
-        assert powered_interval(counts, sim_share=counts.sim[0] / 200) == pytest.approx(clopper_pearson(13, 20), abs=2e-9)
+        assert powered_interval(counts, sim_share=counts.sim[0] / 200) == pytest.approx(
+            clopper_pearson(13, 20), abs=2e-9
+        )
 
 
 def test_a_good_simulation_saves_real_trials_and_a_useless_one_none() -> None:
@@ -62,7 +64,9 @@ def test_the_end_is_the_quantile_of_the_melded_distribution() -> None:
     assert low == pytest.approx(np.quantile(draws, 0.025), abs=2e-3)
 
 
-cells = st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(0, 8), st.integers(0, 8)).filter(lambda c: sum(c) > 0)
+cells = st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(0, 8), st.integers(0, 8)).filter(
+    lambda c: sum(c) > 0
+)
 
 
 @settings(deadline=None, derandomize=True, max_examples=40)
@@ -126,9 +130,14 @@ def test_hand_picked_conditions_are_refused() -> None:
 
 
 def test_refuses_what_is_no_count() -> None:
-    for counts in (((3, 2), (0, 1), (5, 9)), ((0, 0), (0, 0), (5, 9)), ((2, 3), (0, 1), (2, 9)), ((0, 1), (0, 3), (7, 9))):
+    for counts in (
+        ((3, 2), (0, 1), (5, 9)),
+        ((0, 0), (0, 0), (5, 9)),
+        ((2, 3), (0, 1), (2, 9)),
+        ((0, 1), (0, 3), (7, 9)),
+    ):
         with pytest.raises(InvalidInput):
-            PairedCounts(*counts)
+            PairedCounts(agree, disagree, sim)
     with pytest.raises(InvalidInput, match="confidence is 2"):
         powered_interval(PairedCounts((1, 2), (0, 1), (3, 6)), 2)
     assert math.isfinite(real_rate(PairedCounts((1, 1), (0, 0), (1, 1))).rate)

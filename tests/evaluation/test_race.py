@@ -24,8 +24,14 @@ class RatedEnv(FakeVectorEnv):
         self.steps += 1
         over = self.steps >= 3
         rates = actions.mean(axis=1)
-        success = over & np.array([succeeds(int(seed), float(rate)) for seed, rate in zip(self.seeds, rates, strict=True)])
-        info = {"success": success, "end": np.where(success, "success", np.where(over, "time_limit", "")), "metrics": {}}
+        success = over & np.array(
+            [succeeds(int(seed), float(rate)) for seed, rate in zip(self.seeds, rates, strict=True)]
+        )
+        info = {
+            "success": success,
+            "end": np.where(success, "success", np.where(over, "time_limit", "")),
+            "metrics": {},
+        }
         return self._observations(), rates, success, over & ~success, info
 
 

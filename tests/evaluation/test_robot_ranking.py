@@ -20,7 +20,9 @@ def evidence(
     chances = np.tile(rates, (seeds, 1))
     chances[:, 0] += effect * parameter[samples]
     simulated = generator.random((seeds, 1)) < chances
-    parameters = {"friction": parameter[samples], "mass": generator.standard_normal(robots)[samples]} if robots > 1 else {}
+    parameters = (
+        {"friction": parameter[samples], "mass": generator.standard_normal(robots)[samples]} if robots > 1 else {}
+    )
     names = tuple("abcdef"[: len(rates)])
     return RobotEvidence(names, simulated, samples, np.array(real, dtype=np.float64), parameters)
 
@@ -67,7 +69,7 @@ def test_few_simulated_episodes_are_the_reason_where_they_are() -> None:
     assert few > 3 * many
 
 
-@settings(deadline=None, derandomize=True, max_examples=25)
+@settings(deadline=None, derandomize=True, max_examples=10)
 @given(st.lists(st.tuples(st.floats(0.05, 0.95), st.integers(0, 8)), min_size=2, max_size=4))
 def test_exchanging_names_exchanges_probabilities(policies: list[tuple[float, int]]) -> None:
     rates, successes = zip(*policies, strict=True)
