@@ -2,8 +2,8 @@
 
 Three things stand between simulated episodes and the robot: the episodes are few, the calibration leaves several
 robots possible, and the model is wrong in ways that no calibration has. All three are put on one scale, the arcsine of
-the root of a success rate, on which trial noise is nearly normal with variance 1 / (4 n + 2) (Anscombe, "The transformation of
-Poisson, binomial and negative-binomial data", Biometrika 35, 1948, with his 3/8):
+the root of a success rate, on which trial noise is nearly normal with variance 1 / (4 n + 2) (Anscombe, "The
+transformation of Poisson, binomial and negative-binomial data", Biometrika 35, 1948, with his 3/8):
 
     real = simulated mean + calibration + shift of all policies + gap of each policy
 

@@ -130,7 +130,7 @@ def test_hand_picked_conditions_are_refused() -> None:
 
 
 def test_refuses_what_is_no_count() -> None:
-    for counts in (
+    for agree, disagree, sim in (
         ((3, 2), (0, 1), (5, 9)),
         ((0, 0), (0, 0), (5, 9)),
         ((2, 3), (0, 1), (2, 9)),
