@@ -114,24 +114,30 @@ def finite(studies: int, plot: Path | None) -> Iterator[str]:
 
 
 def ranking(studies: int, plot: Path | None) -> Iterator[str]:
-    """Stated probabilities against how often they were right, over worlds that the model does not know."""
-    yield "| real trials a policy | said | pairs | said on average | right, % | simulation alone said | right, % |"
-    yield "|---:|---|---:|---:|---:|---:|---:|"
+    """Stated probabilities against how often they were right, over worlds that the model does not know.
+
+    In the last lines every gap between simulation and robot is three times as large as in the others.
+    """
+    yield "| gaps | real trials a policy | said | pairs | said on average | right, % | simulation alone said | right, % |"
+    yield "|---|---:|---|---:|---:|---:|---:|---:|"
     edges = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001])
     curves = {}
-    for trials in (0, 5, 20):
+    for trials, factor in ((0, 1), (5, 1), (20, 1), (0, 3), (5, 3), (20, 3)):
         generator = np.random.default_rng(SEED)
-        said, alone, right = (np.array(x) for x in zip(*_worlds(studies, trials, generator), strict=True))
-        curves[trials] = _reliability(said, right, edges)
-        naive = _reliability(alone, right, edges)
-        for low, high, ours, theirs in zip(edges, edges[1:], curves[trials], naive, strict=False):
+        said, alone, right = (np.array(x) for x in zip(*_worlds(studies, trials, factor, generator), strict=True))
+        bins, naive = _reliability(said, right, edges), _reliability(alone, right, edges)
+        if factor == 1:
+            curves[trials] = bins
+        for low, high, ours, theirs in zip(edges, edges[1:], bins, naive, strict=False):
             shown = [f"{each[1]:.2f} | {100 * each[2]:.0f}" if each[0] else "- | -" for each in (ours, theirs)]
-            yield f"| {trials} | {low:g} to {min(high, 1):g} | {ours[0]} | {' | '.join(shown)} |"
+            yield f"| {'usual' if factor == 1 else 'threefold'} | {trials} | {low:g} to {min(high, 1):g} | {ours[0]} | {' | '.join(shown)} |"
     if plot is not None:
         _draw(curves, plot)
 
 
-def _worlds(studies: int, real_trials: int, generator: np.random.Generator) -> Iterator[tuple[float, float, bool]]:
+def _worlds(
+    studies: int, real_trials: int, factor: float, generator: np.random.Generator
+) -> Iterator[tuple[float, float, bool]]:
     """What was said of each pair, what the simulated trials alone say, and whether the one is truly better.
 
     Success is a logistic curve of a hidden parameter, other for each policy; the calibration knows the parameter to
@@ -142,7 +148,7 @@ def _worlds(studies: int, real_trials: int, generator: np.random.Generator) -> I
         truth = generator.standard_normal()
         robots = truth + generator.standard_normal() + generator.standard_normal(ROBOTS)
         shift, gap = generator.normal(0, 0.7), generator.normal(0, generator.choice([0.2, 0.5, 0.8]), POLICIES)
-        real_rates = expit(skill + sensitivity * truth + shift + gap)
+        real_rates = expit(skill + sensitivity * truth + factor * (shift + gap))
         samples = generator.integers(ROBOTS, size=SIM_EPISODES)
         luck = generator.random((SIM_EPISODES, 1))
         simulated = luck < expit(skill + sensitivity * robots[samples, None])
