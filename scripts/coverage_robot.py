@@ -118,7 +118,7 @@ def ranking(studies: int, plot: Path | None) -> Iterator[str]:
 
     In the last lines every gap between simulation and robot is three times as large as in the others.
     """
-    yield "| gaps | real trials a policy | said | pairs | said on average | right, % | simulation alone said | right, % |"
+    yield "| gaps | real trials | said | pairs | said on average | right, % | simulation alone said | right, % |"
     yield "|---|---:|---|---:|---:|---:|---:|---:|"
     edges = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001])
     curves = {}
@@ -130,7 +130,8 @@ def ranking(studies: int, plot: Path | None) -> Iterator[str]:
             curves[trials] = bins
         for low, high, ours, theirs in zip(edges, edges[1:], bins, naive, strict=False):
             shown = [f"{each[1]:.2f} | {100 * each[2]:.0f}" if each[0] else "- | -" for each in (ours, theirs)]
-            yield f"| {'usual' if factor == 1 else 'threefold'} | {trials} | {low:g} to {min(high, 1):g} | {ours[0]} | {' | '.join(shown)} |"
+            gaps = "usual" if factor == 1 else "threefold"
+            yield f"| {gaps} | {trials} | {low:g} to {min(high, 1):g} | {ours[0]} | {' | '.join(shown)} |"
     if plot is not None:
         _draw(curves, plot)
 
