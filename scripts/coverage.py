@@ -1,11 +1,14 @@
 """How often the intervals hold the truth: the tables of docs/statistics.md.
 
-`python scripts/coverage.py agreement|population|differences|sequential`, each a table in Markdown on standard output.
+`python scripts/coverage.py agreement|population|differences|sequential|stopping`, each a table in
+Markdown on standard output.
 """
 
 import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,7 @@ from barkyard.evaluation.task_agreement import SIGNIFICANT, interval_for_these
 SEED = 20260101
 WARM_UP, SWEEPS, RESAMPLES = 150, 500, 500
 BOSCHLOO_UP_TO = 10  # trials of each: all tables of a Boschloo test take minutes beyond it
+LONGEST = 1000  # pairs of a sequential comparison in the study of equal power
 METRICS: tuple[tuple[str, Metric, float], ...] = (
     ("r", batch_pearson, 1.0),
     ("rho", batch_spearman, 1.0),
@@ -34,8 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--studies", type=int, default=400, help="simulated studies a line")
+    parser.add_argument("--plot", type=Path, help="picture of the stopping study")
     arguments = parser.parse_args(argv)
-    for line in STUDIES[arguments.study](arguments.studies):
+    if arguments.plot is not None and arguments.study != "stopping":
+        parser.error("--plot is for stopping")
+    study = partial(stopping, plot=arguments.plot) if arguments.study == "stopping" else STUDIES[arguments.study]
+    for line in study(arguments.studies):
         print(line, flush=True)
     return 0
 
@@ -227,6 +235,44 @@ def _savings(evidence: Floats, horizon: int, studies: int, generator: np.random.
         yield f"| {difference} | {power:.2f} | {shown:.2f} | {mean:.0f} | {100 * (1 - mean / fixed):.0f} |"
 
 
+def stopping(studies: int, plot: Path | None = None) -> Iterator[str]:
+    """Both have power 0.8 at the true difference: the fixed number is planned for it, the sequential test cut off."""
+    generator, curve = np.random.default_rng(SEED), []
+    wins, losses = np.meshgrid(np.arange(LONGEST + 1), np.arange(LONGEST + 1), indexing="ij")
+    evidence = log_evidence(wins, losses)
+    yield "| true difference | pairs, fixed | pairs, sequential | at most | saved, % | saved at the median, % |"
+    yield "|---:|---:|---:|---:|---:|---:|"
+    for difference in (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6):
+        a, b = 0.5 + difference / 2, 0.5 - difference / 2
+        fixed = trials_to_tell_apart(a, b, discordant=a * (1 - b) + b * (1 - a))
+        stops = _stops(evidence, a, b, LONGEST, max(studies, 4_000), generator)
+        most = int(np.quantile(stops, 0.8))
+        used = np.minimum(stops, most)
+        shares = [100 * (1 - each / fixed) for each in (used.mean(), np.median(used))]
+        yield f"| {difference} | {fixed} | {used.mean():.0f} | {most} | {shares[0]:.0f} | {shares[1]:.0f} |"
+        curve.append((difference, *shares))
+    if plot is not None:
+        _draw_savings(np.array(curve), plot)
+
+
+def _draw_savings(curve: Floats, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(100 * curve[:, 0], curve[:, 1], marker="o", label="on average")
+    axes.plot(100 * curve[:, 0], curve[:, 2], marker="o", label="at the median")
+    axes.axhline(0, color="0.6", linewidth=1)
+    axes.set(
+        xlabel="true difference of the success rates, points",
+        ylabel="episodes saved, %",
+        title="Stopping early against a fixed number, both with power 0.8",
+    )
+    axes.legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
 def _best_of_many(studies: int, generator: np.random.Generator) -> Iterator[str]:
     yield "| true success | seeds at most | best dropped, % | best found, % | episodes used, % of all |"
     yield "|---|---:|---:|---:|---:|"
@@ -272,6 +318,7 @@ STUDIES: dict[str, Callable[[int], Iterator[str]]] = {
     "population": population,
     "differences": differences,
     "sequential": sequential,
+    "stopping": stopping,
 }
 
 if __name__ == "__main__":

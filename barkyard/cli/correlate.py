@@ -116,11 +116,12 @@ def _report(sim: tuple[str, ...], real: tuple[str, ...], published: str | None, 
         raise InvalidInput("give results of barkyard evaluate and --real FILE, or --published simpler")
     simulated = trials_of_results([named_result(word) for word in sim])
     return run_correlation(
-        real=_real_trials(real), sim=simulated, title="Simulation against reality", seed=seed, command=typed_command()
+        real=real_trials(real), sim=simulated, title="Simulation against reality", seed=seed, command=typed_command()
     )
 
 
-def _real_trials(words: tuple[str, ...]) -> "TrialSet":
+def real_trials(words: tuple[str, ...]) -> "TrialSet":
+    """Trials of the real side, from tables and results, each `FILE` or `NAME=FILE`."""
     from barkyard.evaluation.trials import is_result, join, read_real_trials, trials_of_results
 
     tables = [read_real_trials(word) for word in words if not is_result(_path(word))]

@@ -23,8 +23,11 @@ def evaluate(
     env: Annotated[Positional[str], arg(metavar="ENV")],
     /,
     *,
-    actor: Annotated[str, arg(metavar="expert|random|CHECKPOINT")],
-    out: Annotated[Path, arg(metavar="FILE.json")],
+    actor: Annotated[tuple[str, ...], arg(metavar="[NAME=]expert|random|CHECKPOINT")],
+    out: Annotated[Path, arg(metavar="FILE.json|FOLDER")],
+    against: Annotated[tuple[str, ...], arg(metavar="[NAME=]RESULT.json")] = (),
+    margin: float = 0.05,
+    level: float = 0.05,
     episodes: int = 100,
     num_envs: int = DEFAULT_NUM_ENVS,
     seed_start: int = 0,
@@ -39,11 +42,17 @@ def evaluate(
 ) -> int:
     """Run episodes with seeds that collection refuses, and count successes.
 
+    With several actors, or --against, it stops as soon as it is known who is better, and says how many episodes that
+    saved. Beaten actors are dropped on the way.
+
     Args:
         env: the environment's id; `barkyard envs` lists them.
-        actor: who acts.
-        out: where the result goes.
-        episodes: how many episodes.
+        actor: who acts; several are compared on common seeds.
+        out: where the result goes; a folder for several actors.
+        against: earlier results to compare with on their seeds.
+        margin: of a comparison of two: a smaller difference does not matter.
+        level: of a comparison: how often it may be wrong, whenever it stops.
+        episodes: how many episodes of each actor, at most.
         num_envs: environments stepped side by side; changes the time, not the result.
         seed_start: skip this many of the evaluation seeds.
         noise: standard deviation of normal noise that is added to every action; makes an actor as bad as is wanted.
@@ -60,14 +69,26 @@ def evaluate(
     from barkyard.evaluation import evaluate as run_evaluation
     from barkyard.evaluation.table import metrics_text
 
+    if len(actor) > 1 or against:
+        from barkyard.cli.racing import RaceWords, run_race
+
+        if videos:
+            raise InvalidInput("--videos films an evaluation of one actor; barkyard replay films any seed of a result")
+        arguments = environment_arguments(env_kwargs)
+        words = RaceWords(
+            env, arguments, actor, against, out, episodes, seed_start, num_envs, noise, margin, level, force
+        )
+        return run_race(words, as_json, quiet)
+    if not actor:
+        raise InvalidInput("--actor is empty; give expert, random or the folder of a checkpoint")
     _check_out(out, force)
     seeds = evaluation_seeds(episodes, seed_start)
     successes = done = 0
     with (
         open_environment(env, min(num_envs, episodes), environment_arguments(env_kwargs)) as batch,
-        Progress(f"evaluating {actor} on {env}", episodes, unit="episodes", quiet=quiet) as progress,
+        Progress(f"evaluating {actor[0]} on {env}", episodes, unit="episodes", quiet=quiet) as progress,
     ):
-        who, fingerprints = make_actor(actor, batch, noise)
+        who, fingerprints = make_actor(actor[0], batch, noise)
 
         def count(record: EpisodeRecord) -> None:
             nonlocal successes, done

@@ -6,6 +6,7 @@ from typing import Final
 
 import tyro
 
+from barkyard.cli.bisect import bisect
 from barkyard.cli.calibrate import calibrate
 from barkyard.cli.collect import collect
 from barkyard.cli.compare import compare
@@ -14,9 +15,11 @@ from barkyard.cli.doctor import doctor
 from barkyard.cli.envs import envs
 from barkyard.cli.evaluate import evaluate
 from barkyard.cli.inspect import inspect
+from barkyard.cli.predict import predict
 from barkyard.cli.replay import replay
 from barkyard.cli.report import report
 from barkyard.cli.score import score
+from barkyard.cli.search import search
 from barkyard.cli.surrogate import surrogate
 from barkyard.cli.teleop import teleop
 from barkyard.cli.terminal import print_note
@@ -38,6 +41,9 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "surrogate": surrogate,
     "compare": compare,
     "correlate": correlate,
+    "predict": predict,
+    "search": search,
+    "bisect": bisect,
 }
 
 FAILED: Final = 1

@@ -12,7 +12,7 @@ from tyro.conf import Positional, arg
 from barkyard.cli.opening import open_environment
 from barkyard.cli.terminal import Json, Progress, Quiet, print_json, print_text
 from barkyard.episode import Episode, Observations
-from barkyard.errors import DatasetError
+from barkyard.errors import DatasetError, InvalidInput
 
 if TYPE_CHECKING:
     from barkyard.datasets import Dataset
@@ -45,31 +45,45 @@ class Verdict:
 
 
 def replay(
-    dataset: Annotated[Positional[Path], arg(metavar="DATASET")],
+    dataset: Annotated[Positional[Path], arg(metavar="DATASET|RESULT.json")],
     /,
     *,
     verify: bool = False,
-    videos: int = 0,
+    seeds: tuple[int, ...] = (),
+    actor: Annotated[str | None, arg(metavar="expert|random|CHECKPOINT")] = None,
+    videos: int | None = None,
     video_dir: Path | None = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """Set every stored simulator state and compare the observations with the stored ones; exit code 1 if a bit differs.
 
+    Of a result, episodes are run again from their seeds, filmed, and compared with what the result says.
+
     Args:
-        dataset: the dataset's folder.
+        dataset: the dataset's folder, or a result of barkyard evaluate or search.
         verify: also carry out the stored actions from the start, and compare.
-        videos: film this many episodes.
+        seeds: of a result: which episodes; by default the first that failed.
+        actor: of a result: who acts; by default who its command says.
+        videos: film this many episodes; of a result all are filmed, or none with 0.
         video_dir: where videos go; by default videos/replay beside the dataset.
         as_json: print the verdicts as JSON.
         quiet: show no progress.
     """
+    if dataset.is_file():
+        from barkyard.cli.replay_result import replay_result
+
+        if verify:
+            raise InvalidInput(f"--verify carries out stored actions, and {dataset} is a result, which has none")
+        return replay_result(dataset, seeds, actor, video_dir, videos != 0, as_json)
+    if seeds or actor:
+        raise InvalidInput(f"--seeds and --actor are for a result; {dataset} is none")
     from barkyard.datasets import Dataset
 
     opened = Dataset.open(dataset)
     if not opened.num_episodes:
         raise DatasetError(f"{dataset} holds no episodes yet; barkyard collect adds some")
-    film = _Film(videos, video_dir or dataset.parent / "videos" / "replay", opened.fps)
+    film = _Film(videos or 0, video_dir or dataset.parent / "videos" / "replay", opened.fps)
     verdicts: list[Verdict] = []
     with (
         open_environment(opened.env_id, min(BATCH, opened.num_episodes), opened.env_kwargs) as env,

@@ -31,6 +31,7 @@ def train(
     env_kwargs: tuple[str, ...] = (),
     body: Annotated[Path | None, arg(metavar="FILE")] = None,
     device: str = "cpu",
+    keep_every: int | None = None,
     resume: bool = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -51,12 +52,13 @@ def train(
         env_kwargs: arguments of the environment of --rl, as difficulty=0.2.
         body: an embodiment's JSON file, for policies built on a body; that of the dataset's environment unless given.
         device: torch device.
+        keep_every: keep a checkpoint step_<number> in DIR each so many steps; barkyard bisect searches them.
         resume: go on with the run in DIR.
         as_json: print a summary as JSON.
         quiet: plain lines instead of a progress bar.
     """
     if rl is not None:
-        if datasets or resume or batch_size or observations or body:
+        if datasets or resume or batch_size or observations or body or keep_every:
             raise InvalidInput("--rl learns from an environment alone: leave out datasets and the options about them")
         return _reinforce(rl, out, policy, steps, num_envs, seed, override, env_kwargs, as_json, quiet)
     if not datasets:
@@ -77,6 +79,7 @@ def train(
             overrides=settings(override, "setting"),
             embodiment=_body(datasets[0], body) if find(policy).needs_body else None,
             device=device,
+            keep_every=keep_every,
             quiet=quiet,
         )
     except KeyboardInterrupt:

@@ -112,8 +112,8 @@ def compare(
         seed: of drawn permutations.
 
     Raises:
-        InvalidInput: there are fewer than two, they are of different tasks or partial, names repeat, the measure is
-            unknown, or a number is out of range.
+        InvalidInput: there are fewer than two, they are of different tasks or no fair sample, names repeat, the
+            measure is unknown, or a number is out of range.
     """
     _check(results, margin, level)
     pairs = list(itertools.combinations(results, 2))
@@ -255,11 +255,8 @@ def _check(results: Sequence[tuple[str, EvalResult]], margin: float, level: floa
     for name, result in results:
         if names.count(name) > 1:
             raise InvalidInput(f"two results are named {name!r}; tell them apart with NAME=FILE")
-        if not result.complete:
-            raise InvalidInput(
-                f"{name}: {result.num_episodes} of {result.episodes_asked} episodes were finished; what is finished "
-                "first is no fair sample: finish the evaluation"
-            )
+        if result.unfair:
+            raise InvalidInput(f"{name}: {result.unfair}")
         if (result.env_id, result.source) != (results[0][1].env_id, results[0][1].source):
             raise InvalidInput(
                 f"{name} was evaluated on {result.env_id} ({result.source}) and {names[0]} on {results[0][1].env_id} "

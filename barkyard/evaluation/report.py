@@ -1,6 +1,7 @@
 """One self-contained page about a run."""
 
 import base64
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from markupsafe import Markup
 
 from barkyard.errors import BarkyardError, InvalidInput
 from barkyard.evaluation.atomic import write_atomically
+from barkyard.evaluation.comparison import MARGIN, SUCCESS, compare
 from barkyard.evaluation.path_log import PLOT
 from barkyard.evaluation.plots import interval_svg, training_svg
-from barkyard.evaluation.result import EvalResult
-from barkyard.evaluation.table import PARTIAL_NOTE, choices_text, count_text, interval_text, score_texts, task_name
+from barkyard.evaluation.result import SEARCH, SEQUENTIAL, EvalResult
+from barkyard.evaluation.table import choices_text, count_text, interval_text, sampling_notes, score_texts, task_name
+from barkyard.evaluation.verdicts import ranking_words
 from barkyard.evaluation.video import film_strip
 
 STILLS = 6
@@ -92,7 +95,8 @@ def write_report(report: Report, path: Path | str) -> None:
         report=report,
         rows=[_result_row(result, report.results) for result in report.results],
         scored=any(score_texts(result) for result in report.results),
-        partial_note=None if all(result.complete for result in report.results) else PARTIAL_NOTE,
+        sampling_notes=sampling_notes(report.results),
+        comparisons=comparison_words(report.results),
         curves=[(curve, Markup(training_svg(curve.loss, curve.heldout_loss))) for curve in report.curves],
         films=[_film(video) for video in report.videos],
         versions=_versions(report.results),
@@ -107,6 +111,32 @@ def seeds_text(result: EvalResult) -> str:
         return f"1 seed, {seeds[0]}"
     gaps = "" if seeds[-1] - seeds[0] + 1 == len(seeds) else ", not all between"
     return f"{len(seeds)} seeds, {seeds[0]} to {seeds[-1]}{gaps}"
+
+
+def comparison_words(results: Sequence[EvalResult]) -> list[str]:
+    """Which actor is better on each task where two or more were measured alike, what races ended with, and failures."""
+    words, groups = [], dict[tuple[str, str, str], list[EvalResult]]()
+    for result in results:
+        if not result.unfair:
+            key = (result.env_id, result.source, json.dumps(result.env_kwargs, sort_keys=True))
+            groups.setdefault(key, []).append(result)
+    for group in groups.values():
+        names = [result.actor for result in group]
+        if len(set(names)) < len(names):
+            names = [f"{name} ({result.fingerprint[:6]})" for name, result in zip(names, group, strict=True)]
+        if len(group) > 1 and len(set(names)) == len(names):
+            ranking = compare(list(zip(names, group, strict=True)))
+            words += [f"{task_name(group[0])}: {line}" for line in ranking_words(ranking, SUCCESS, MARGIN)]
+    words += [
+        f"{task_name(result)}, {result.actor}: stopped early, {result.sampling_note}"
+        for result in results
+        if result.sampling == SEQUENTIAL
+    ]
+    for result in (result for result in results if result.sampling == SEARCH):
+        seeds = [record.seed for record in result.episodes if not record.success]
+        found = f"{len(seeds)} failures found by a search" + (f", such as seed {seeds[0]}" if seeds else "")
+        words.append(f"{task_name(result)}, {result.actor}: {found} (not a fair sample)")
+    return words
 
 
 def _result_row(result: EvalResult, results: Sequence[EvalResult]) -> dict[str, Any]:

@@ -10,11 +10,16 @@ from typing import Any
 from barkyard.episode import ENDS, SOURCES
 from barkyard.errors import InvalidInput, ResultError
 from barkyard.evaluation.atomic import write_atomically
+from barkyard.evaluation.confidence_sequence import anytime_interval
 from barkyard.evaluation.intervals import Interval, clopper_pearson
 from barkyard.provenance import fingerprint
 
 SCHEMA = "barkyard/result-v1"
 CONFIDENCE = 0.95
+FIXED, SEQUENTIAL, SEARCH = "fixed", "sequential", "search"
+METHODS = {FIXED: "clopper-pearson", SEQUENTIAL: "betting confidence sequence", SEARCH: "none"}
+"""How the episodes were chosen, with the interval that is valid then: their number was fixed beforehand, or they ended
+when an answer was known, or they were looked for because they fail."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class EvalResult:
         source: one of `SOURCES`.
         num_envs: environments stepped side by side; changes nothing but the time.
         command: the command that made it, or "".
+        sampling: how the episodes were chosen, one of `METHODS`.
+        sampling_note: what ended them or what was looked for, in words.
     """
 
     env_id: str
@@ -84,9 +91,13 @@ class EvalResult:
     source: str = "sim"
     num_envs: int = 1
     command: str = ""
+    sampling: str = FIXED
+    sampling_note: str = ""
 
     def __post_init__(self) -> None:
         """Raises InvalidInput when the values do not fit together."""
+        if self.sampling not in METHODS:
+            raise InvalidInput(f"sampling is {self.sampling!r}; it must be one of {', '.join(METHODS)}")
         if self.source not in SOURCES:
             raise InvalidInput(f"source is {self.source!r}; it must be one of {', '.join(SOURCES)}")
         if not self.episodes:
@@ -119,13 +130,38 @@ class EvalResult:
 
     @property
     def success_rate(self) -> float:
-        """Successes over finished episodes. Not an estimate of anything unless `complete`."""
+        """Successes over finished episodes. No fair estimate if `unfair` says so."""
         return self.num_successes / self.num_episodes
 
     @property
     def interval(self) -> Interval:
-        """Exact (Clopper-Pearson) 95 % interval of the success probability. Valid only if `complete`."""
+        """95 % interval of the success probability.
+
+        Exact (Clopper-Pearson) where the number of episodes was fixed, and then valid only if `complete`; a confidence
+        sequence where they ended when an answer was known; everything where they were chosen because they fail.
+        """
+        if self.sampling == SEARCH:
+            return Interval(0.0, 1.0)
+        if self.sampling == SEQUENTIAL:
+            return anytime_interval((float(record.success) for record in self.episodes), CONFIDENCE)
         return clopper_pearson(self.num_successes, self.num_episodes, CONFIDENCE)
+
+    @property
+    def unfair(self) -> str:
+        """Why the episodes are no fair sample of a number fixed beforehand, and the way out; "" where they are."""
+        if self.sampling == SEARCH:
+            return "a search for failures chose the episodes, so they are not a fair sample: evaluate without a search"
+        if self.sampling == SEQUENTIAL:
+            return (
+                f"its episodes ended when an answer was known ({self.sampling_note}), so they are not a fair sample "
+                "for another question: evaluate without --against and with one actor"
+            )
+        if not self.complete:
+            return (
+                f"{self.num_episodes} of {self.episodes_asked} episodes were finished, and what is finished first is "
+                "no fair sample: finish the evaluation"
+            )
+        return ""
 
     def metrics(self) -> dict[str, list[float]]:
         """The score and the metrics that every episode has, one value an episode."""
@@ -162,7 +198,7 @@ class EvalResult:
             "actor": self.actor,
             "source": self.source,
             "success_rate": self.success_rate,
-            "interval": {"method": "clopper-pearson", "confidence": CONFIDENCE, "low": low, "high": high},
+            "interval": {"method": METHODS[self.sampling], "confidence": CONFIDENCE, "low": low, "high": high},
             "episodes_asked": self.episodes_asked,
             "seconds": self.seconds,
             "num_envs": self.num_envs,
@@ -170,6 +206,7 @@ class EvalResult:
             "fingerprints": dict(self.fingerprints),
             "versions": dict(self.versions),
             "episodes": [_record_to_json(record) for record in self.episodes],
+            **({} if self.sampling == FIXED else {"sampling": {"kind": self.sampling, "note": self.sampling_note}}),
         }
 
     def save(self, path: Path | str) -> None:
@@ -220,6 +257,7 @@ _RESULT_FIELDS: _Fields = {
     "versions": _OBJECT,
     "episodes": _LIST,
 }
+_SAMPLING_FIELDS: _Fields = {"kind": _TEXT, "note": _TEXT}
 _ENV_FIELDS: _Fields = {"id": _TEXT, "kwargs": _OBJECT}
 _INTERVAL_FIELDS: _Fields = {"method": _TEXT, "confidence": _NUMBER, "low": _NUMBER, "high": _NUMBER}
 _EPISODE_FIELDS: _Fields = {
@@ -259,7 +297,10 @@ def _result_from_json(data: Any) -> EvalResult:
         raise InvalidInput(
             f"schema is {schema!r}; this version of Barkyard reads {SCHEMA!r}. Is it a result, and not a newer one?"
         )
-    _check_fields(data, _RESULT_FIELDS, "")
+    sampling = data.get("sampling", {"kind": FIXED, "note": ""})
+    _check_fields({name: value for name, value in data.items() if name != "sampling"}, _RESULT_FIELDS, "")
+    _check_kind(sampling, _OBJECT, "sampling")
+    _check_fields(sampling, _SAMPLING_FIELDS, "sampling.")
     _check_fields(data["env"], _ENV_FIELDS, "env.")
     for name in ("fingerprints", "versions"):
         _check_fields(data[name], dict.fromkeys(data[name], _TEXT), f"{name}.")
@@ -275,6 +316,8 @@ def _result_from_json(data: Any) -> EvalResult:
         source=data["source"],
         num_envs=data["num_envs"],
         command=data["command"],
+        sampling=sampling["kind"],
+        sampling_note=sampling["note"],
     )
     _check_statistics(data, result)
     return result

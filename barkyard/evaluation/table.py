@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from barkyard.evaluation.intervals import Interval, clopper_pearson
-from barkyard.evaluation.result import EvalResult
+from barkyard.evaluation.result import SEARCH, SEQUENTIAL, EvalResult
 
 COLUMNS = ("task", "actor", "n", "successes", "rate", "95 % interval", "seconds")
 NORMAL_95 = 1.96
@@ -17,6 +17,12 @@ PARTIAL_NOTE = (
     "* stopped early: what was finished favours short episodes, and success often ends one early, so the rate is no "
     "estimate."
 )
+SEQUENTIAL_NOTE = (
+    "+ ended when the answer was known: the interval is one that allows for that, and the rate is no fair estimate."
+)
+SEARCH_NOTE = (
+    "! not a fair sample: a search looked for failures, so the rate says nothing about how often the actor fails."
+)
 
 
 def text_table(results: Sequence[EvalResult]) -> str:
@@ -25,7 +31,7 @@ def text_table(results: Sequence[EvalResult]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
     lines = [_align(row, widths) for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines + _notes(results))
+    return "\n".join(lines + sampling_notes(results))
 
 
 def metrics_text(result: EvalResult) -> str:
@@ -74,7 +80,7 @@ def markdown_table(results: Sequence[EvalResult]) -> str:
     rule = ["---" if i < _NUMERIC_FROM else "---:" for i in range(len(COLUMNS))]
     rows = [COLUMNS, rule, *(map(_escape, _cells(result)) for result in results)]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines + [f"\n{_escape(note)}" for note in _notes(results)])
+    return "\n".join(lines + [f"\n{_escape(note)}" for note in sampling_notes(results)])
 
 
 def task_name(result: EvalResult) -> str:
@@ -84,7 +90,11 @@ def task_name(result: EvalResult) -> str:
 
 
 def count_text(result: EvalResult) -> str:
-    """Number of episodes; `37/100 *` where not all that were asked for were finished."""
+    """Number of episodes; `37/100 *` where not all that were asked for were finished, and marks of no fair sample."""
+    if result.sampling == SEQUENTIAL:
+        return f"{result.num_episodes}/{result.episodes_asked} +"
+    if result.sampling == SEARCH:
+        return f"{result.num_episodes} !"
     return str(result.num_episodes) if result.complete else f"{result.num_episodes}/{result.episodes_asked} *"
 
 
@@ -113,8 +123,12 @@ def _align(row: Sequence[str], widths: list[int], left: int = _NUMERIC_FROM) -> 
     return "  ".join(cells).rstrip()
 
 
-def _notes(results: Sequence[EvalResult]) -> list[str]:
-    return [] if all(result.complete for result in results) else [PARTIAL_NOTE]
+def sampling_notes(results: Sequence[EvalResult]) -> list[str]:
+    """What a reader has to know of how episodes were chosen, once each."""
+    kinds = {result.sampling for result in results}
+    partial = any(not result.complete for result in results if result.sampling != SEQUENTIAL)
+    found = ((partial, PARTIAL_NOTE), (SEQUENTIAL in kinds, SEQUENTIAL_NOTE), (SEARCH in kinds, SEARCH_NOTE))
+    return [note for there, note in found if there]
 
 
 def _printable(name: str) -> str:

@@ -138,15 +138,12 @@ def trials_of_results(results: Sequence[tuple[str, EvalResult]]) -> TrialSet:
     Environment arguments that differ between results of one task, other than the calibration, become factors.
 
     Raises:
-        InvalidInput: a result is partial, sources or calibrations of one task are mixed, or the same episode or two
-            sets of weights stand under one policy's name.
+        InvalidInput: a result is no fair sample, sources or calibrations of one task are mixed, or the same episode
+            or two sets of weights stand under one policy's name.
     """
     for name, result in results:
-        if not result.complete:
-            raise InvalidInput(
-                f"the result of {name!r} on {result.env_id} holds {result.num_episodes} of {result.episodes_asked} "
-                "episodes: what is finished first is no fair sample; finish the evaluation"
-            )
+        if result.unfair:
+            raise InvalidInput(f"the result of {name!r} on {result.env_id}: {result.unfair}")
     sources = sorted({result.source for _, result in results})
     if len(sources) > 1:
         raise InvalidInput(f"the results are of sources {', '.join(sources)}; give one side at a time")

@@ -42,6 +42,7 @@ def train(
     device: str = "cpu",
     log_every: int = 50,
     save_every: int = 500,
+    keep_every: int | None = None,
     quiet: bool = False,
 ) -> Path:
     """Train a policy on a dataset.
@@ -66,6 +67,7 @@ def train(
         device: torch device.
         log_every: steps from one line of the log to the next.
         save_every: steps from one held-out measurement and checkpoint to the next.
+        keep_every: steps from one checkpoint `out/step_<number>` that stays to the next; none stay unless given.
         quiet: plain lines instead of a progress bar.
 
     Returns:
@@ -77,6 +79,8 @@ def train(
         CheckpointError: a checkpoint cannot be written, or is damaged.
         KeyboardInterrupt: Ctrl-C, after `out/last` was saved.
     """
+    if keep_every is not None and keep_every < 1:
+        raise InvalidInput(f"keep_every is {keep_every}; give at least 1 step")
     out = Path(out)
     entry = find(policy_name)
     changes = dict(overrides or {})
@@ -111,7 +115,7 @@ def train(
         "observations": list(data.features.observations),
         "device": device,
     }
-    run = _Run(out, trainer, settings, log_every, save_every)
+    run = _Run(out, trainer, settings, log_every, save_every, keep_every)
     run.begin(resume)
     run.go_on(quiet)
     return out / LAST
@@ -120,9 +124,17 @@ def train(
 class _Run:
     """A trainer with its folder: log, checkpoints, TensorBoard."""
 
-    def __init__(self, out: Path, trainer: Trainer, settings: dict[str, Any], log_every: int, save_every: int) -> None:
+    def __init__(
+        self,
+        out: Path,
+        trainer: Trainer,
+        settings: dict[str, Any],
+        log_every: int,
+        save_every: int,
+        keep_every: int | None,
+    ) -> None:
         self.out, self.trainer, self.settings = out, trainer, settings
-        self.log_every, self.save_every = log_every, save_every
+        self.log_every, self.save_every, self.keep_every = log_every, save_every, keep_every
         self.best = float("inf")
         self.losses: list[float] = []
         self.seconds = 0.0
@@ -160,6 +172,8 @@ class _Run:
                     for name, value in shown.items():
                         writer.add_scalar(name, value, trainer.step)
                     progress.report(**shown)
+                if self.keep_every and trainer.step % self.keep_every == 0:
+                    trainer.save_average(self.out / f"step_{trainer.step:06d}")
                 if measured:
                     self._save()
             if self.saved != trainer.step:

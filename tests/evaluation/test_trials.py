@@ -112,7 +112,7 @@ def test_results_that_do_not_go_together() -> None:
         ([result, result], "is there 2 times"),
         ([result, other], "two sets of weights"),
         ([result, replace(result, source="real")], "sources real, sim"),
-        ([replace(result, episodes_asked=9)], "holds 5 of 9 episodes"),
+        ([replace(result, episodes_asked=9)], "5 of 9 episodes"),
         ([result, replace(result, env_kwargs={"controller": "OSC_POSE", "calibration": {"sources": []}})], "different"),
     ):
         with pytest.raises(InvalidInput, match=named):
