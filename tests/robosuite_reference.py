@@ -16,8 +16,13 @@ _FREE_OBJECTS = {
     "PickPlaceCan": {"object/": "Can"},
     "Stack": {"object/": "cubeA", "target/": "cubeB"},
     "NutAssemblySquare": {"object/": "SquareNut"},
+    "Door": {},
 }
 """Our prefix and robosuite's name of every free object of a task."""
+_BODIES = {
+    task: {f"{prefix}main": f"{name}_main" for prefix, name in free.items()} for task, free in _FREE_OBJECTS.items()
+} | {"Door": {"door/door": "Door_door", "door/latch": "Door_latch"}}
+"""Our name and robosuite's of every body whose pose is compared."""
 _CLEARED = {"PickPlaceCan": ("Milk", "Bread", "Cereal"), "NutAssemblySquare": ("RoundNut",)}
 """What robosuite keeps far away in a task."""
 
@@ -138,6 +143,9 @@ def copy_state(env: RobotVectorEnv, slot: int, reference: Any) -> None:
         mine = int(source.jnt_qposadr[source.joint(f"{prefix}joint0").id])
         theirs = int(model.jnt_qposadr[model.joint(f"{name}_joint0").id])
         sim.data.qpos[theirs : theirs + 7] = env.simulation.qpos[slot, mine : mine + 7]
+    if task == "Door":
+        mine, theirs = source.body("door/main").id, model.body("Door_main").id
+        model.body_pos[theirs], model.body_quat[theirs] = source.body_pos[mine], source.body_quat[mine]
     _land_cleared_objects(reference, _CLEARED.get(task, ()))
     sim.forward()
     robot.part_controllers["right"].update_initial_joints(view.joint_pos[slot])
@@ -170,9 +178,9 @@ def measure_ours(env: RobotVectorEnv) -> dict[str, NDArray[np.float64]]:
     """`(N, ...)` joint positions and the poses of what moves, of the present state."""
     simulation = env.simulation
     found = {"joint_pos": simulation.robot.joint_pos.copy()}
-    for prefix in _FREE_OBJECTS[type(env.task).__name__]:
-        body = simulation.model.body(f"{prefix}main").id
-        found |= {f"{prefix}pos": simulation.xpos[:, body].copy(), f"{prefix}quat": simulation.xquat[:, body].copy()}
+    for name in _BODIES[type(env.task).__name__]:
+        body = simulation.model.body(name).id
+        found |= {f"{name} pos": simulation.xpos[:, body].copy(), f"{name} quat": simulation.xquat[:, body].copy()}
     return found
 
 
@@ -185,7 +193,7 @@ def measure(reference: Any, task: str) -> Mapping[str, Any]:
     sim = reference.sim
     sim.forward()
     found = {"joint_pos": np.array(sim.data.qpos[reference.robots[0]._ref_joint_pos_indexes])}
-    for prefix, name in _FREE_OBJECTS[task].items():
-        body = sim.model.body_name2id(f"{name}_main")
-        found |= {f"{prefix}pos": sim.data.body_xpos[body].copy(), f"{prefix}quat": sim.data.body_xquat[body].copy()}
+    for ours, theirs in _BODIES[task].items():
+        body = sim.model.body_name2id(theirs)
+        found |= {f"{ours} pos": sim.data.body_xpos[body].copy(), f"{ours} quat": sim.data.body_xquat[body].copy()}
     return found | {"reward": float(reference.reward(None)), "success": bool(reference._check_success())}

@@ -16,10 +16,11 @@ Array = NDArray[np.float64]
 
 APPROACH, DESCEND, CLOSE, TURN, PULL = range(5)
 
-_HOLD = np.array([0.0, np.sqrt(0.5), -np.sqrt(0.5), 0.0])
-"""Orientation of the tool in the handle's frame: from above when the handle is level, fingers closing along its y."""
+_HOLD = np.array([0.5, -0.5, 0.5, 0.5])
+"""Orientation of the tool in the handle's frame: pointing at the door, fingers closing along the handle's z axis."""
 _UNLATCHED = 1.2
-"""The latch is clear of the frame when the handle has turned this far [rad]."""
+"""The latch is clear of the frame when the handle has turned this far [rad]. It is turned up: a tool that points
+at the door cannot follow it down."""
 _LOST = 0.06
 """The handle is lost when the tool point is this far from where it took it [m]."""
 _STEP = 0.35
@@ -51,7 +52,7 @@ class DoorExpert:
             draw = np.random.default_rng([int(seed), 1])
             self._hover[i], self._speed[i] = draw.uniform(0.07, 0.11), draw.uniform(0.3, 0.45)
             self._turn[i] = draw.uniform(_UNLATCHED + 0.05, _UNLATCHED + 0.15)
-            self._offset[i] = draw.uniform([-0.03, 0.0, -0.008], [0.01, 0.0, 0.008])
+            self._offset[i] = draw.uniform([-0.02, -0.005, -0.005], [0.0, 0.005, 0.005])
         self._phase[slots], self._waited[slots] = APPROACH, 0
 
     def act(self, observations: Observations) -> NDArray[np.float32]:
@@ -72,8 +73,9 @@ class DoorExpert:
     def _missing(self) -> tuple[Array, Array]:
         """How far and by which rotation vector the tool is from its goal, in the world frame, (N, 3) each."""
         phase, quat, pos = self._phase, self._door.handle_quat, self._grasp_pos()
-        pos[:, 2] += np.where(phase == APPROACH, self._hover, 0.0)
-        about_latch = np.where(phase >= TURN, np.clip(self._turn - self._door.latch[:, 0], -_STEP, _STEP), 0.0)
+        outwards = np.array([[0.0, -1.0, 0.0]]) * np.where(phase == APPROACH, self._hover, 0.0)[:, None]
+        pos = pos + quat_rotate(quat, outwards)
+        about_latch = np.where(phase >= TURN, np.clip(-self._turn - self._door.latch[:, 0], -_STEP, _STEP), 0.0)
         about_hinge = np.where(phase == PULL, _STEP, 0.0)
         for angle, (anchor, axis) in ((about_latch, self._door.latch_line), (about_hinge, self._door.hinge_line)):
             turned = np.concatenate([np.cos(angle / 2)[:, None], np.sin(angle / 2)[:, None] * axis], axis=1)
@@ -89,7 +91,7 @@ class DoorExpert:
             APPROACH: (distance < 0.02) & (angle < 0.15) & (driven < 0),
             DESCEND: (distance < 0.01) | ((self._waited > 20) & (distance < 0.02)),
             CLOSE: driven >= 1.0,
-            TURN: self._door.latch[:, 0] > _UNLATCHED,
+            TURN: self._door.latch[:, 0] < -_UNLATCHED,
         }
         following = phase.copy()
         for number, finished in done.items():

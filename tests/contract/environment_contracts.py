@@ -23,6 +23,10 @@ CONSTANT_ELEMENTS: Mapping[str, Mapping[str, str]] = {
         "object_pos_world": "the can stays where it is unless random actions happen to hit it",
         "object_quat_world": "the can stays as it is unless random actions happen to hit it",
     },
+    "barkyard/Stack-v0": {
+        "object_quat_world": "the cubes only turn about the vertical unless random actions happen to hit them",
+        "target_quat_world": "the cubes only turn about the vertical unless random actions happen to hit them",
+    },
     "barkyard/Lift-v0": {
         "object_quat_world": "the cube only turns about the vertical unless random actions happen to hit it",
     },

@@ -30,6 +30,8 @@ SCRIPTED_STEPS = {
     ("Lift", "OSC_POSE"): 85,
     ("Lift", "JOINT_POSITION"): 190,
     ("Stack", "OSC_POSE"): 130,
+    ("NutAssemblySquare", "OSC_POSE"): 200,
+    ("Door", "OSC_POSE"): 100,
     ("PickPlaceCan", "OSC_POSE"): 190,
     ("PickPlaceCan", "JOINT_POSITION"): 250,
 }
@@ -96,10 +98,14 @@ def test_random_actions(task: str, controller: str) -> None:
         ("Lift", "OSC_POSE", 6),
         ("Lift", "JOINT_POSITION", 2),
         ("Stack", "OSC_POSE", 2),
+        ("NutAssemblySquare", "OSC_POSE", 1),
+        ("Door", "OSC_POSE", 2),
         ("PickPlaceCan", "OSC_POSE", 2),
         pytest.param("Lift", "OSC_POSE", EPISODES, marks=pytest.mark.slow),
         pytest.param("Lift", "JOINT_POSITION", EPISODES, marks=pytest.mark.slow),
         pytest.param("Stack", "OSC_POSE", EPISODES, marks=pytest.mark.slow),
+        pytest.param("NutAssemblySquare", "OSC_POSE", EPISODES, marks=pytest.mark.slow),
+        pytest.param("Door", "OSC_POSE", EPISODES, marks=pytest.mark.slow),
         pytest.param("PickPlaceCan", "OSC_POSE", EPISODES, marks=pytest.mark.slow),
         pytest.param("PickPlaceCan", "JOINT_POSITION", EPISODES, marks=pytest.mark.slow),
     ],
@@ -123,7 +129,7 @@ def _check(task: str, controller: str, env: RobotVectorEnv, recording: Recording
     assert sum(n for _, n in differences) <= (0 if task == "Lift" else 1)
 
 
-@pytest.mark.parametrize("task", ["Lift", "Stack", "PickPlaceCan"])
+@pytest.mark.parametrize("task", ["Lift", "Stack", "NutAssemblySquare", "Door", "PickPlaceCan"])
 def test_as_shipped(task: str) -> None:
     env = _make(task, "OSC_POSE", tolerance=None)
     recording = _record(env, True, AS_SHIPPED_STEPS)

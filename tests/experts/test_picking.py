@@ -16,7 +16,16 @@ def _run(env_id: str, seeds: list[int], num_envs: int, **kwargs: Any) -> list[Ep
     return list(rollout(env, make_expert(env), seeds, record_states=False))
 
 
-@pytest.mark.parametrize(("env_id", "n"), [("barkyard/Lift-v0", 24), ("barkyard/PickPlaceCan-v0", 12)])
+@pytest.mark.parametrize(
+    ("env_id", "n"),
+    [
+        ("barkyard/Lift-v0", 24),
+        ("barkyard/Stack-v0", 12),
+        ("barkyard/NutAssemblySquare-v0", 12),
+        ("barkyard/Door-v0", 12),
+        ("barkyard/PickPlaceCan-v0", 12),
+    ],
+)
 def test_expert_succeeds(env_id: str, n: int) -> None:
     episodes = _run(env_id, [EVALUATION_SEED_START + 500 + i for i in range(n)], n)
     assert sum(e.success for e in episodes) >= n - 1
