@@ -9,6 +9,7 @@ import tyro
 from barkyard.cli.calibrate import calibrate
 from barkyard.cli.collect import collect
 from barkyard.cli.compare import compare
+from barkyard.cli.convert import convert
 from barkyard.cli.correlate import correlate
 from barkyard.cli.doctor import doctor
 from barkyard.cli.envs import envs
@@ -32,6 +33,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "evaluate": evaluate,
     "replay": replay,
     "inspect": inspect,
+    "convert": convert,
     "report": report,
     "score": score,
     "calibrate": calibrate,
