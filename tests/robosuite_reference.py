@@ -11,7 +11,20 @@ from numpy.typing import NDArray
 from barkyard.assets.robosuite_models import quiet_robosuite
 from barkyard.envs.env import RobotVectorEnv
 
-_OBJECTS = {"Lift": ("cube", "cube_main", "cube_joint0"), "PickPlaceCan": ("Can", "Can_main", "Can_joint0")}
+_FREE_OBJECTS = {
+    "Lift": {"object/": "cube"},
+    "PickPlaceCan": {"object/": "Can"},
+    "Stack": {"object/": "cubeA", "target/": "cubeB"},
+    "NutAssemblySquare": {"object/": "SquareNut"},
+    "Door": {},
+}
+"""Our prefix and robosuite's name of every free object of a task."""
+_BODIES = {
+    task: {f"{prefix}main": f"{name}_main" for prefix, name in free.items()} for task, free in _FREE_OBJECTS.items()
+} | {"Door": {"door/door": "Door_door", "door/latch": "Door_latch"}}
+"""Our name and robosuite's of every body whose pose is compared."""
+_CLEARED = {"PickPlaceCan": ("Milk", "Bread", "Cereal"), "NutAssemblySquare": ("RoundNut",)}
+"""What robosuite keeps far away in a task."""
 
 
 def patch_robosuite() -> None:
@@ -115,58 +128,72 @@ def make_reference(task: str, controller: str, *, dense: bool = True, hard_reset
 
 def copy_state(env: RobotVectorEnv, slot: int, reference: Any) -> None:
     """Put `reference` into the state at which copy `slot` of `env` has just been reset, its model included."""
-    todo: Any = env.task
-    task = type(todo).__name__
-    name, body, joint = _OBJECTS[task]
+    task = type(env.task).__name__
     reference.reset()
     view, sim = env.simulation.robot, reference.sim
     model, source = sim.model._model, env.simulation.batch.get_model(slot)
-    mine, theirs = source.body("object/main").id, model.body(body).id
-    model.body_mass[theirs], model.body_inertia[theirs] = source.body_mass[mine], source.body_inertia[mine]
     if task == "Lift":
-        for geom in ("g0", "g0_vis"):
-            for field in ("geom_size", "geom_rbound", "geom_aabb"):
-                getattr(model, field)[model.geom(f"{name}_{geom}").id] = getattr(source, field)[
-                    source.geom(f"object/{geom}").id
-                ]
-        model.bvh_aabb[model.body_bvhadr[theirs]] = source.bvh_aabb[source.body_bvhadr[mine]]
+        _copy_cube(source, model)
     mujoco.mj_setConst(model, sim.data._data)
     mujoco.mj_resetData(model, sim.data._data)
     robot = reference.robots[0]
     sim.data.qpos[robot._ref_joint_pos_indexes] = view.joint_pos[slot]
     sim.data.qpos[robot._ref_gripper_joint_pos_indexes["right"]] = view.gripper_pos[slot]
-    address = int(model.jnt_qposadr[model.joint(joint).id])
-    sim.data.qpos[address : address + 7] = todo.grasping._object_qpos[slot]
-    if task == "PickPlaceCan":
-        _land_cleared_objects(reference)
+    for prefix, name in _FREE_OBJECTS[task].items():
+        mine = int(source.jnt_qposadr[source.joint(f"{prefix}joint0").id])
+        theirs = int(model.jnt_qposadr[model.joint(f"{name}_joint0").id])
+        sim.data.qpos[theirs : theirs + 7] = env.simulation.qpos[slot, mine : mine + 7]
+    if task == "Door":
+        mine, theirs = source.body("door/main").id, model.body("Door_main").id
+        model.body_pos[theirs], model.body_quat[theirs] = source.body_pos[mine], source.body_quat[mine]
+    _land_cleared_objects(reference, _CLEARED.get(task, ()))
     sim.forward()
     robot.part_controllers["right"].update_initial_joints(view.joint_pos[slot])
     robot.gripper["right"].current_action = np.zeros(1)
 
 
-def _land_cleared_objects(reference: Any) -> None:
+def _copy_cube(source: mujoco.MjModel, model: mujoco.MjModel) -> None:
+    """Give robosuite's cube the size, mass and inertia of ours."""
+    mine, theirs = source.body("object/main").id, model.body("cube_main").id
+    model.body_mass[theirs], model.body_inertia[theirs] = source.body_mass[mine], source.body_inertia[mine]
+    for geom in ("g0", "g0_vis"):
+        for field in ("geom_size", "geom_rbound", "geom_aabb"):
+            getattr(model, field)[model.geom(f"cube_{geom}").id] = getattr(source, field)[
+                source.geom(f"object/{geom}").id
+            ]
+    model.bvh_aabb[model.body_bvhadr[theirs]] = source.bvh_aabb[source.body_bvhadr[mine]]
+
+
+def _land_cleared_objects(reference: Any, names: tuple[str, ...]) -> None:
     """Put the objects that robosuite drops from 10 m far away on the ground instead, and hold them there."""
     model, data = reference.sim.model._model, reference.sim.data
-    for i, thing in enumerate(("Milk", "Bread", "Cereal")):
+    for i, thing in enumerate(names):
         joint = model.joint(f"{thing}_joint0").id
         model.body_gravcomp[model.body(f"{thing}_main").id] = 1.0
         address = int(model.jnt_qposadr[joint])
         data.qpos[address : address + 7] = [10.0 + i, 10.0, 0.5, 1.0, 0.0, 0.0, 0.0]
 
 
+def measure_ours(env: RobotVectorEnv) -> dict[str, NDArray[np.float64]]:
+    """`(N, ...)` joint positions and the poses of what moves, of the present state."""
+    simulation = env.simulation
+    found = {"joint_pos": simulation.robot.joint_pos.copy()}
+    for name in _BODIES[type(env.task).__name__]:
+        body = simulation.model.body(name).id
+        found |= {f"{name} pos": simulation.xpos[:, body].copy(), f"{name} quat": simulation.xquat[:, body].copy()}
+    return found
+
+
 def measure(reference: Any, task: str) -> Mapping[str, Any]:
-    """Joint positions, object pose, reward and success, all of the present state.
+    """The same of `reference`, with reward and success.
 
     robosuite's own step leaves derived quantities one physics step behind; `forward` brings them up to date, as
     ours are.
     """
-    _, body, _ = _OBJECTS[task]
-    reference.sim.forward()
-    index = reference.sim.model.body_name2id(body)
-    return {
-        "joint_pos": np.array(reference.sim.data.qpos[reference.robots[0]._ref_joint_pos_indexes]),
-        "object_pos": np.array(reference.sim.data.body_xpos[index]),
-        "object_quat": np.array(reference.sim.data.body_xquat[index]),
-        "reward": float(reference.reward(None)),
-        "success": bool(reference._check_success()),
-    }
+    sim = reference.sim
+    sim.forward()
+    found = {"joint_pos": np.array(sim.data.qpos[reference.robots[0]._ref_joint_pos_indexes])}
+    for ours, theirs in _BODIES[task].items():
+        body = sim.model.body_name2id(theirs)
+        found |= {f"{ours} pos": sim.data.body_xpos[body].copy(), f"{ours} quat": sim.data.body_xquat[body].copy()}
+    return found | {"reward": float(reference.reward(None)), "success": bool(reference._check_success())}

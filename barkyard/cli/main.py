@@ -10,6 +10,7 @@ from barkyard.cli.bisect import bisect
 from barkyard.cli.calibrate import calibrate
 from barkyard.cli.collect import collect
 from barkyard.cli.compare import compare
+from barkyard.cli.convert import convert
 from barkyard.cli.correlate import correlate
 from barkyard.cli.doctor import doctor
 from barkyard.cli.envs import envs
@@ -35,6 +36,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "evaluate": evaluate,
     "replay": replay,
     "inspect": inspect,
+    "convert": convert,
     "report": report,
     "score": score,
     "calibrate": calibrate,

@@ -38,6 +38,24 @@ _ENTRIES = (
         "move a can to its quarter of the other bin (robosuite's PickPlaceCan)",
     ),
     EnvironmentEntry(
+        "barkyard/Stack-v0",
+        "barkyard.envs.tasks.manipulation.stack:Stack",
+        "barkyard.experts.picking:stack_expert",
+        "put a cube on another and let go (robosuite's Stack)",
+    ),
+    EnvironmentEntry(
+        "barkyard/NutAssemblySquare-v0",
+        "barkyard.envs.tasks.manipulation.nut_assembly_square:NutAssemblySquare",
+        "barkyard.experts.picking:nut_assembly_square_expert",
+        "put a square nut on its peg (robosuite's NutAssemblySquare)",
+    ),
+    EnvironmentEntry(
+        "barkyard/Door-v0",
+        "barkyard.envs.tasks.manipulation.door:Door",
+        "barkyard.experts.door:door_expert",
+        "turn a door's handle and pull it open (robosuite's Door)",
+    ),
+    EnvironmentEntry(
         "barkyard/QuadrupedVelocity-v0",
         "barkyard.envs.tasks.locomotion.velocity:QuadrupedVelocity",
         "barkyard.experts.locomotion.actors:walking_expert",

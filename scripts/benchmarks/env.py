@@ -22,7 +22,7 @@ from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.registry import make_vec_env
 from tests.robosuite_reference import make_reference
 
-TASKS = ("Lift", "PickPlaceCan")
+TASKS = ("Lift", "Stack", "NutAssemblySquare", "Door", "PickPlaceCan")
 SIZES = (1, 64, 256)
 Burst = Callable[[], int]
 

@@ -75,7 +75,7 @@ def lifter() -> Script:
             press.clear()
             return ["enter"]
         if not press:
-            press.append(hand(lambda: (env.simulation.robot.tcp_pos_world[0], env.task.grasping.object_pos[0])))
+            press.append(hand(lambda: (env.simulation.robot.tcp_pos_world[0], env.task.grasping.object.pos[0])))
         return press[0]()
 
     return script

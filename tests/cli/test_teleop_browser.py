@@ -50,7 +50,7 @@ class Hands(threading.Thread):
                 closed = 0.0
                 wait_for("the start", lambda: "ready" not in page.text("phase"))
                 continue
-            tcp, cube = env.simulation.robot.tcp_pos_world[0].copy(), env.task.grasping.object_pos[0].copy()
+            tcp, cube = env.simulation.robot.tcp_pos_world[0].copy(), env.task.grasping.object.pos[0].copy()
             wanted, close = lifting_keys(tcp, cube, closed > 0.0, slack=0.012)
             if closed and time.monotonic() - closed < 0.8:
                 wanted = set()

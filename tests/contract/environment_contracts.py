@@ -23,6 +23,13 @@ CONSTANT_ELEMENTS: Mapping[str, Mapping[str, str]] = {
         "object_pos_world": "the can stays where it is unless random actions happen to hit it",
         "object_quat_world": "the can stays as it is unless random actions happen to hit it",
     },
+    "barkyard/Door-v0": {
+        "door_pos_world": "the door turns about the vertical, so its height never changes",
+    },
+    "barkyard/Stack-v0": {
+        "object_quat_world": "the cubes only turn about the vertical unless random actions happen to hit them",
+        "target_quat_world": "the cubes only turn about the vertical unless random actions happen to hit them",
+    },
     "barkyard/Lift-v0": {
         "object_quat_world": "the cube only turns about the vertical unless random actions happen to hit it",
     },
@@ -36,14 +43,16 @@ STARTS_ALIKE = (
     "base_linear_velocity",
     "base_angular_velocity",
     "last_action",
+    "door_hinge",
+    "handle_turn",
     "clock",
     "gates_left",
     "terrain",
     "base_velocity",
     "com_velocity",
 )
-"""Parts that may be the same at every start: robots start at rest, upright, on level ground, with open grippers and
-clocks at zero."""
+"""Parts that may be the same at every start: robots start at rest, upright, on level ground, with open grippers,
+closed doors and clocks at zero."""
 
 Make = Callable[[], Any]
 

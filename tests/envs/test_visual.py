@@ -17,7 +17,7 @@ from barkyard.errors import InvalidInput
 from barkyard.rotation import quat_multiply
 
 SIZE = 40
-TASKS = ("Lift", "PickPlaceCan")
+TASKS = ("Lift", "Stack", "NutAssemblySquare", "Door", "PickPlaceCan")
 
 
 def _run(task: str, visual: Any, camera: str = "") -> tuple[np.ndarray, np.ndarray]:

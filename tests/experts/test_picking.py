@@ -16,7 +16,16 @@ def _run(env_id: str, seeds: list[int], num_envs: int, **kwargs: Any) -> list[Ep
     return list(rollout(env, make_expert(env), seeds, record_states=False))
 
 
-@pytest.mark.parametrize(("env_id", "n"), [("barkyard/Lift-v0", 24), ("barkyard/PickPlaceCan-v0", 12)])
+@pytest.mark.parametrize(
+    ("env_id", "n"),
+    [
+        ("barkyard/Lift-v0", 24),
+        ("barkyard/Stack-v0", 12),
+        ("barkyard/NutAssemblySquare-v0", 12),
+        ("barkyard/Door-v0", 12),
+        ("barkyard/PickPlaceCan-v0", 12),
+    ],
+)
 def test_expert_succeeds(env_id: str, n: int) -> None:
     episodes = _run(env_id, [EVALUATION_SEED_START + 500 + i for i in range(n)], n)
     assert sum(e.success for e in episodes) >= n - 1
@@ -55,7 +64,7 @@ def test_it_begins_again_when_the_cube_is_lost() -> None:
         observations, _, _, _, info = env.step(expert.act(observations))
         if step == 45:
             assert info["success"].all(), "both hold the cube up"
-            task.grasping.place_object(1, np.array([0.02, -0.02, 0.821]), np.array([1.0, 0.0, 0.0, 0.0]))
+            task.grasping.object.place(1, np.array([0.02, -0.02, 0.821]), np.array([1.0, 0.0, 0.0, 0.0]))
         if step == 47:
             assert list(info["success"]) == [True, False], "one has lost it"
         lifted = info["success"]
@@ -71,7 +80,7 @@ def test_it_begins_again_when_the_cube_slides_away_before_the_grasp() -> None:
     for step in range(150):
         observations, _, terminated, _, _ = env.step(expert.act(observations))
         if step == 14:
-            task.grasping.place_object(0, np.array([-0.08, 0.08, 0.821]), np.array([1.0, 0.0, 0.0, 0.0]))
+            task.grasping.object.place(0, np.array([-0.08, 0.08, 0.821]), np.array([1.0, 0.0, 0.0, 0.0]))
         if terminated[0]:
             break
     assert terminated[0] and step > 20

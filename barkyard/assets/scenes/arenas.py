@@ -16,6 +16,19 @@ SOURCE_BIN = (0.1, -0.25, 0.8)
 TARGET_BIN = (0.1, 0.28, 0.8)
 """Centres of the two bins' floors in the world frame [m]; robosuite 1.5.2, `PickPlace`."""
 
+PEGS_TOP = 0.82
+"""Height of the table with pegs [m]; robosuite 1.5.2, `NutAssembly`."""
+SQUARE_PEG = (0.23, 0.1)
+"""The square peg's axis, x and y in the world frame [m]; robosuite 1.5.2, `arenas/pegs_arena.xml`."""
+
+DOOR_TABLE_SIZE = (0.8, 0.3, 0.05)
+DOOR_TABLE = (-0.2, -0.35, 0.8)
+"""Size of the table with the door and the centre of its surface in the world frame [m]; robosuite 1.5.2, `Door`."""
+_DOOR_VIEW = {
+    "pos": [0.5986131746834771, -4.392035683362857e-09, 1.5903500240372423],
+    "quat": [0.6380177736282349, 0.3048497438430786, 0.30484986305236816, 0.6380177736282349],
+}
+
 _FRICTION = (1.0, 5e-3, 1e-4)
 
 
@@ -26,6 +39,27 @@ def table() -> mujoco.MjSpec:
 
     arena = TableArena(table_full_size=TABLE_SIZE, table_friction=_FRICTION, table_offset=np.array((0, 0, TABLE_TOP)))
     arena.set_origin([0, 0, 0])
+    return _with_robosuite_options(to_spec(arena))
+
+
+def pegs() -> mujoco.MjSpec:
+    """A 0.8 m square table whose top is at `PEGS_TOP`, with a square peg and a round one."""
+    with quiet_robosuite():
+        from robosuite.models.arenas import PegsArena
+
+    arena = PegsArena(table_full_size=TABLE_SIZE, table_friction=_FRICTION, table_offset=np.array((0, 0, PEGS_TOP)))
+    arena.set_origin([0, 0, 0])
+    return _with_robosuite_options(to_spec(arena))
+
+
+def door_table() -> mujoco.MjSpec:
+    """The small table that robosuite's door stands behind."""
+    with quiet_robosuite():
+        from robosuite.models.arenas import TableArena
+
+    arena = TableArena(table_full_size=DOOR_TABLE_SIZE, table_offset=np.array(DOOR_TABLE))
+    arena.set_origin([0, 0, 0])
+    arena.set_camera(camera_name="agentview", **_DOOR_VIEW)
     return _with_robosuite_options(to_spec(arena))
 
 
@@ -52,7 +86,7 @@ def place_robot(scene: mujoco.MjSpec, robot: Robot, arena: str, calibration: Cal
 
 
 def place_object(scene: mujoco.MjSpec, spec: mujoco.MjSpec, prefix: str = "object/") -> None:
-    """Attach a free object; its names get `prefix`."""
+    """Attach an object; its names get `prefix`."""
     spec.option = scene.option
     scene.attach(spec, prefix=prefix, frame=scene.worldbody.add_frame())
 

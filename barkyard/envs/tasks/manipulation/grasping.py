@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from barkyard.assets.robot import PREFIX, Robot
 from barkyard.envs.simulation import Array, Simulation
 from barkyard.envs.task import Options, Part
+from barkyard.envs.tasks.manipulation.arm_observation import WORKSPACE, arm_parts, observe_arm
 from barkyard.errors import InvalidInput
 
 OBJECT = "object/"
-WORKSPACE = 10.0
-"""Positions are observed within this distance of the world's origin [m]; an object thrown farther reads as this."""
+"""Prefix of the names of the object that is to be grasped."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,40 @@ def add_pad_sensors(spec: mujoco.MjSpec, robot: Robot) -> None:
             )
 
 
-class Grasping:
-    """One free object and the gripper that is to hold it. Final."""
+class FreeObject:
+    """One free object of the scene. Final."""
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Simulation, prefix: str) -> None:
+        model = simulation.model
+        self._simulation = simulation
+        self.body = model.body(prefix + "main").id
+        address = int(model.jnt_qposadr[model.joint(prefix + "joint0").id])
+        self._qpos = simulation.qpos[:, address : address + 7]
+
+    @property
+    def pos(self) -> Array:
+        """`(N, 3)` the object in the world frame [m]."""
+        return self._simulation.xpos[:, self.body]
+
+    @property
+    def quat(self) -> Array:
+        """`(N, 4)` its orientation."""
+        return self._simulation.xquat[:, self.body]
+
+    def place(self, i: int, pos: Array, quat: Array) -> None:
+        """Write the object's pose into the state of simulation `i`."""
+        self._qpos[i, :3], self._qpos[i, 3:] = pos, quat
+
+
+class Grasping:
+    """One free object and the gripper that is to hold it, by its centre or by a site on it. Final."""
+
+    def __init__(self, simulation: Simulation, handle: str | None = None) -> None:
+        """`handle` is a site of the object, without the prefix."""
         model = simulation.model
         self.simulation, self.robot = simulation, simulation.robot
-        self.body = model.body(OBJECT + "main").id
-        address = int(model.jnt_qposadr[model.joint(OBJECT + "joint0").id])
-        self._object_qpos = simulation.qpos[:, address : address + 7]
+        self.object = FreeObject(simulation, OBJECT)
+        self._handle = None if handle is None else model.site(OBJECT + handle).id
         gripper = self.robot.robot.gripper
         assert gripper is not None
         self._pads = [
@@ -71,18 +96,20 @@ class Grasping:
         ]
 
     @property
-    def object_pos(self) -> Array:
-        """`(N, 3)` the object in the world frame [m]."""
-        return self.simulation.xpos[:, self.body]
-
-    def place_object(self, i: int, pos: Array, quat: Array) -> None:
-        """Write the object's pose into the state of simulation `i`."""
-        self._object_qpos[i, :3], self._object_qpos[i, 3:] = pos, quat
+    def handle_pos(self) -> Array:
+        """`(N, 3)` where the object is to be held, in the world frame [m]."""
+        return self.object.pos if self._handle is None else self.simulation.site_xpos[:, self._handle]
 
     def reach(self) -> Array:
-        """`(N,)` 1 - tanh(10 d), d the distance from the tool point to the object [m]."""
-        distance = np.linalg.norm(self.object_pos - self.robot.tcp_pos_world, axis=1)
-        return 1.0 - np.tanh(10.0 * distance)
+        """`(N,)` 1 - tanh(10 d), d the distance from the tool point to where the object is to be held [m]."""
+        return self._nearness(self.handle_pos)
+
+    def near_centre(self) -> Array:
+        """`(N,)` the same with the distance to the object's centre."""
+        return self._nearness(self.object.pos)
+
+    def _nearness(self, pos: Array) -> Array:
+        return 1.0 - np.tanh(10.0 * np.linalg.norm(pos - self.robot.tcp_pos_world, axis=1))
 
     def grasped(self) -> NDArray[np.bool_]:
         """`(N,)` whether every finger's pad touches the object."""
@@ -91,15 +118,8 @@ class Grasping:
 
     def parts(self) -> Mapping[str, Part]:
         """Robot and object, in the world frame."""
-        joints, fingers = self.robot.joint_range, self.robot.finger_range
-        margin, slack = 0.5, 0.05
         return {
-            "joint_pos": Part(len(joints), tuple(joints[:, 0] - margin), tuple(joints[:, 1] + margin)),
-            "joint_vel": Part(len(joints), -50.0, 50.0),
-            "gripper_pos": Part(len(fingers), tuple(fingers[:, 0] - slack), tuple(fingers[:, 1] + slack)),
-            "gripper_target": Part(1, -1.0, 1.0),
-            "tcp_pos_world": Part(3, -WORKSPACE, WORKSPACE),
-            "tcp_quat_world": Part(4, -1.0, 1.0),
+            **arm_parts(self.robot),
             "object_pos_world": Part(3, -WORKSPACE, WORKSPACE),
             "object_quat_world": Part(4, -1.0, 1.0),
             "object_to_tcp": Part(3, -2 * WORKSPACE, 2 * WORKSPACE),
@@ -107,15 +127,9 @@ class Grasping:
 
     def observe(self) -> Mapping[str, Array]:
         """Values of `parts`; `object_to_tcp` is the object's position less the tool point's, in the world frame."""
-        tcp = self.robot.tcp_pos_world
         return {
-            "joint_pos": self.robot.joint_pos,
-            "joint_vel": self.robot.joint_vel,
-            "gripper_pos": self.robot.gripper_pos,
-            "gripper_target": self.simulation.gripper_target(),
-            "tcp_pos_world": tcp,
-            "tcp_quat_world": self.robot.tcp_quat_world,
-            "object_pos_world": self.object_pos,
-            "object_quat_world": self.simulation.xquat[:, self.body],
-            "object_to_tcp": self.object_pos - tcp,
+            **observe_arm(self.simulation),
+            "object_pos_world": self.object.pos,
+            "object_quat_world": self.object.quat,
+            "object_to_tcp": self.object.pos - self.robot.tcp_pos_world,
         }

@@ -51,7 +51,7 @@ class Lift(Task):
         self.simulation, self.grasping = simulation, Grasping(simulation)
         model, batch = simulation.model, simulation.batch
         self._geoms = [model.geom(OBJECT + name).id for name in ("g0", "g0_vis")]
-        self._tree = int(model.body_bvhadr[self.grasping.body])
+        self._tree = int(model.body_bvhadr[self.grasping.object.body])
         names = ("geom_size", "geom_rbound", "geom_aabb", "body_mass", "body_inertia", "bvh_aabb")
         self._fields = {name: batch.expand(name) for name in names}
 
@@ -64,12 +64,12 @@ class Lift(Task):
             angle = generator.uniform(0.0, 2 * np.pi)
             self.simulation.memory[i, : self.memory_size] = half_size
             height = arenas.TABLE_TOP + DROP + half_size[2]
-            self.grasping.place_object(int(i), np.array([x, y, height]), quat_about_z(angle))
+            self.grasping.object.place(int(i), np.array([x, y, height]), quat_about_z(angle))
         self.restore(ids)
 
     def restore(self, ids: Ids) -> None:
         """Write the cubes' sizes into the models: geometry, mass and inertia."""
-        fields, body = self._fields, self.grasping.body
+        fields, body = self._fields, self.grasping.object.body
         for i in ids:
             half_size = self.simulation.memory[i, : self.memory_size]
             mass = DENSITY * 8.0 * np.prod(half_size)
@@ -93,7 +93,7 @@ class Lift(Task):
 
     def terms(self) -> Mapping[str, Array]:
         """`reach` towards the cube, `grasp` 0 or 1, `lift` 0 or 1."""
-        lifted = self.grasping.object_pos[:, 2] > arenas.TABLE_TOP + LIFT_HEIGHT
+        lifted = self.grasping.object.pos[:, 2] > arenas.TABLE_TOP + LIFT_HEIGHT
         return {
             "reach": self.grasping.reach(),
             "grasp": self.grasping.grasped().astype(np.float64),

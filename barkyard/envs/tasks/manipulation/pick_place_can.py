@@ -74,7 +74,7 @@ class PickPlaceCan(Task):
         for i, generator in zip(ids, generators, strict=True):
             pos = self._draw_position(generator)
             angle = generator.uniform(0.0, 2 * np.pi)
-            self.grasping.place_object(int(i), pos, quat_about_z(angle))
+            self.grasping.object.place(int(i), pos, quat_about_z(angle))
 
     def _draw_position(self, generator: np.random.Generator) -> Array:
         """The can's position when robosuite places milk, bread, cereal and can in turn without overlap."""
@@ -98,7 +98,7 @@ class PickPlaceCan(Task):
 
     def terms(self) -> Mapping[str, Array]:
         """`reach`, `grasp`, `lift` and `hover` as robosuite stages them, and `placed` 0 or 1."""
-        pos = self.grasping.object_pos
+        pos = self.grasping.object.pos
         reach, grasped = self.grasping.reach(), self.grasping.grasped()
         floor = arenas.TARGET_BIN[2]
         missing = np.maximum(floor + CLEAR_HEIGHT - pos[:, 2], 0.0)
