@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from barkyard.assets.robot import Robot
 from barkyard.control.arm import joint_position, operational_space_pose
 from barkyard.control.controller import Controller
+from barkyard.control.joint_step import JointStepController
 from barkyard.control.joint_target import JointTargetController
 from barkyard.control.motor import MotorController
 from barkyard.errors import InvalidInput
@@ -12,6 +13,7 @@ from barkyard.errors import InvalidInput
 CONTROLLERS: Mapping[str, Callable[[Robot], Controller]] = {
     "OSC_POSE": operational_space_pose,
     "JOINT_POSITION": joint_position,
+    "JOINT_STEP": JointStepController,
     "JOINT_TARGET": JointTargetController,
     "MOTOR": MotorController,
 }

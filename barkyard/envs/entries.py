@@ -97,6 +97,12 @@ _ENTRIES = (
         "barkyard.experts.locomotion.actors:course_expert",
         "a quadruped runs the whole agility course",
     ),
+    EnvironmentEntry(
+        "barkyard/HandRotate-v0",
+        "barkyard.envs.tasks.dexterity.hand_rotate:HandRotate",
+        "barkyard.experts.hand.gait:gait_expert",
+        "a hand of the LEAP hand's links turns a cube in its palm",
+    ),
     *(
         EnvironmentEntry(
             f"barkyard/Humanoid{name}-v0", f"barkyard.envs.tasks.humanoid.moving:Humanoid{name}", "", summary

@@ -7,9 +7,10 @@ import mujoco
 import numpy as np
 import pytest
 
+from barkyard.assets.menagerie import menagerie_folder
 from barkyard.assets.robots import load_robot
 from barkyard.assets.robots.barkour import barkour_vb_menagerie
-from barkyard.assets.robots.barkour.menagerie import menagerie_bodies, menagerie_folder
+from barkyard.assets.robots.barkour.menagerie import menagerie_bodies
 from barkyard.assets.robots.barkour.model import VISUAL_GROUP
 from barkyard.envs.registry import make_vec_env
 from barkyard.errors import InvalidInput

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import mujoco
 
+from barkyard.assets.menagerie import menagerie_folder
 from barkyard.assets.robot import Robot
 from barkyard.assets.robots.barkour.appearance import add_primitives
-from barkyard.assets.robots.barkour.menagerie import add_meshes, menagerie_folder
+from barkyard.assets.robots.barkour.menagerie import add_meshes
 from barkyard.assets.robots.barkour.model import quadruped_spec
 from barkyard.assets.robots.barkour.numbers import LEG_JOINTS, LEGS, V0, VB
 

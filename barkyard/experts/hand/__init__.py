@@ -1,0 +1,1 @@
+"""Experts that turn a cube in hands of many shapes."""
