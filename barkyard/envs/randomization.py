@@ -7,13 +7,14 @@ from typing import Any
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from barkyard.assets.robot import PREFIX
 from barkyard.envs.draws import between, uniform
 from barkyard.envs.simulation import Array, Ids, Simulation
 from barkyard.errors import InvalidInput
 
-_MODEL, _PUSH = 1, 1000
+_MODEL, _FAILURE, _PUSH = 1, 2, 1000
 Range = tuple[float, float]
 
 
@@ -50,6 +51,8 @@ class Randomization:
         push: size of the change of the base's planar velocity [m/s].
         push_interval: pushes come once in every interval of this length [s]; 0 for none.
         posterior: whether to draw from the calibration's samples.
+        failing: actuators of which one gives no force in an episode, each as likely as the others.
+        failure: probability that one does.
     """
 
     friction: Range = (0.6, 1.0)
@@ -62,6 +65,8 @@ class Randomization:
     push: Range = (0.0, 0.3)
     push_interval: float = 4.0
     posterior: bool = False
+    failing: tuple[str, ...] = ()
+    failure: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -73,6 +78,17 @@ class Randomization:
             if field.name == "push_interval":
                 if not _is_number(value) or value < 0.0:
                     raise InvalidInput(f"randomization.push_interval is {value!r}; give seconds, or 0 for no pushes")
+                continue
+            if field.name == "failing":
+                if not isinstance(value, tuple) or not all(isinstance(name, str) for name in value):
+                    raise InvalidInput(f"randomization.failing is {value!r}; give the names of actuators")
+                continue
+            if field.name == "failure":
+                if not _is_number(value) or not 0.0 <= value <= 1.0 or (value > 0.0 and not self.failing):
+                    raise InvalidInput(
+                        f"randomization.failure is {value!r} with failing {self.failing}; give a probability, and the "
+                        "actuators that may fail"
+                    )
                 continue
             low, high = _LIMITS[field.name]
             pair = isinstance(value, (tuple, list)) and len(value) == 2 and all(map(_is_number, value))
@@ -131,6 +147,13 @@ class Randomizer:
         self._feet = np.array([model.geom(PREFIX + foot).id for foot in robot.feet], np.intp)
         self._dofs = simulation.robot.velocity_span
         self._actuators = slice(0, len(robot.actuators))
+        unknown = [name for name in ranges.failing if name not in robot.actuators]
+        if unknown:
+            raise InvalidInput(
+                f"randomization.failing has {', '.join(map(repr, unknown))}; the actuators of {robot.name} are "
+                f"{', '.join(robot.actuators)}"
+            )
+        self._failing = np.array([robot.actuators.index(name) for name in ranges.failing], np.intp)
         names = ["geom_friction", "body_mass", "body_inertia", "body_ipos", "actuator_gainprm", "actuator_biasprm"]
         names += ["dof_armature", "dof_frictionloss"]
         self._nominal = {name: np.array(getattr(model, name)) for name in names}
@@ -147,9 +170,11 @@ class Randomizer:
         into["body_inertia"][ids[:, None], self._bodies] = nominal["body_inertia"][self._bodies] * mass[:, :, None]
         shift = nominal["body_ipos"][self._torso[0], :2] + between(unit[:, 1:3], *ranges.com)
         into["body_ipos"][ids, self._torso[0], :2] = shift
-        gain = (nominal["actuator_gainprm"][self._actuators, 0]) * between(unit[:, 3:4], *ranges.gain)
+        works = self._works(keys)
+        gain = nominal["actuator_gainprm"][self._actuators, 0] * between(unit[:, 3:4], *ranges.gain) * works
         into["actuator_gainprm"][ids, self._actuators, 0] = gain
         into["actuator_biasprm"][ids, self._actuators, 1] = -gain
+        into["actuator_biasprm"][ids, self._actuators, 2] = nominal["actuator_biasprm"][self._actuators, 2] * works
         for name, column, limits in (
             ("dof_armature", 4, ranges.armature),
             ("dof_frictionloss", 5, ranges.friction_loss),
@@ -160,6 +185,15 @@ class Randomizer:
         physics_dt = self._simulation.control_dt / self._simulation.substeps
         steps = np.rint(between(unit[:, 6], *ranges.delay) / physics_dt)
         self._simulation.delay_steps()[ids] = np.clip(steps, 0, self._simulation.substeps)
+
+    def _works(self, keys: Array) -> NDArray[np.bool_]:
+        """`(k, A)` which actuators give force in the episodes with `keys`."""
+        works = np.ones((len(keys), self._actuators.stop), dtype=bool)
+        if self._ranges.failure > 0.0:
+            unit = uniform(keys, _FAILURE, 2)
+            fails = np.flatnonzero(unit[:, 0] < self._ranges.failure)
+            works[fails, self._failing[(unit[fails, 1] * len(self._failing)).astype(np.intp)]] = False
+        return works
 
     def push(self, keys: Array) -> None:
         """Kick the bases of the simulations whose moment has come. Call once a control period.

@@ -65,10 +65,10 @@ def load_object(path: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def _register_diffusion(name: str, factory: str, summary: str) -> None:
+def _register_diffusion(name: str, factory: str, summary: str, needs_body: bool = False) -> None:
     room = "barkyard.policies.diffusion"
     config = f"{room}.config:{factory}"
-    register(PolicyEntry(name, summary, f"{room}.policy:DiffusionPolicy", config, f"{config}_training"))
+    register(PolicyEntry(name, summary, f"{room}.policy:DiffusionPolicy", config, f"{config}_training", needs_body))
 
 
 def _register_locomotion(name: str, factory: str, summary: str) -> None:
@@ -89,6 +89,7 @@ _register_diffusion("diffusion-unet", "small_unet", "Diffusion Policy, 1-D U-Net
 _register_diffusion("diffusion-transformer", "small_transformer", "Diffusion Policy, transformer, for two cores")
 _register_diffusion("diffusion-unet-published", "published_unet", "Diffusion Policy, 1-D U-Net, 65.5 M parameters")
 _register_diffusion("diffusion-transformer-published", "published_transformer", "Diffusion Policy, transformer, 9.0 M")
+_register_diffusion("diffusion-body", "small_body", "Diffusion Policy, Body Transformer, for two cores", True)
 _register_diffusion("mip-unet", "mip_unet", "Minimal Iterative Policy, 1-D U-Net, for two cores")
 _register_diffusion("mip-transformer", "mip_transformer", "Minimal Iterative Policy, transformer, for two cores")
 _register_locomotion("locomotion-transformer", "transformer", "Causal transformer over 15 steps, for legged robots")

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -97,6 +98,49 @@ def test_gain_is_the_position_gain() -> None:
     assert set(found) == {"actuator_gainprm", "actuator_biasprm"}
     np.testing.assert_array_equal(found["actuator_gainprm"][:, 0], np.full(12, 25.0))
     np.testing.assert_array_equal(found["actuator_biasprm"][:, 1:3], np.tile([-25.0, -VB.velocity_gain], (12, 1)))
+
+
+def test_an_actuator_fails_in_some_episodes() -> None:
+    """One of those named, without any force; the parameters drawn beside it stay as they are."""
+    names, count = ("FL_hip", "HR_knee"), 200
+    env = _env(count, failing=names, failure=0.5)
+    actuators = env.simulation.robot.robot.actuators
+    models = [env.simulation.batch.get_model(i) for i in range(count)]
+    gains = np.array([model.actuator_gainprm[:, 0] for model in models])
+    damping = np.array([model.actuator_biasprm[:, 1:3] for model in models])
+    failed = gains == 0.0
+    assert (damping[failed] == 0.0).all() and (damping[~failed] < 0.0).all()
+    assert set(failed.sum(axis=1)) == {0, 1}
+    by_actuator = failed.sum(axis=0)
+    assert {actuators[i] for i in np.flatnonzero(by_actuator)} == set(names)
+    assert 75 <= failed.sum() <= 125 and by_actuator.max() <= 75, "half of 200, and half of those each"
+    whole, failing = (_env(3, mass=(0.9, 1.1), failing=names, failure=chance) for chance in (0.0, 1.0))
+    for i in range(3):
+        masses = [each.simulation.batch.get_model(i).body_mass for each in (whole, failing)]
+        np.testing.assert_array_equal(*masses)
+
+
+def test_a_failed_actuator_gives_no_force() -> None:
+    env = _env(1, failing=("FR_knee",), failure=1.0)
+    env.step(np.ones((1, 12), np.float32))
+    data = mujoco.MjData(env.simulation.model)
+    env.simulation.batch.get_data(0, data)
+    mujoco.mj_forward(env.simulation.batch.get_model(0), data)
+    assert data.actuator_force[8] == 0.0 and (np.delete(data.actuator_force, 8) != 0.0).all()
+
+
+@pytest.mark.parametrize(
+    ("ranges", "match"),
+    [
+        ({"failing": ("knee",), "failure": 0.5}, "FL_abduction"),
+        ({"failing": ("FL_hip",), "failure": 1.5}, "probability"),
+        ({"failure": 0.5}, "actuators that may fail"),
+        ({"failing": "FL_hip"}, "names of actuators"),
+    ],
+)
+def test_wrong_failures_are_refused(ranges: dict[str, Any], match: str) -> None:
+    with pytest.raises(InvalidInput, match=match):
+        _env(1, **ranges)
 
 
 @pytest.mark.parametrize(

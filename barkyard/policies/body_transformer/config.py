@@ -7,6 +7,10 @@ from barkyard.errors import InvalidInput
 from barkyard.policies.training_config import TrainingConfig
 
 Attention = Literal["hard", "mix", "soft", "shuffled", "full"]
+"""Which limbs a limb sees: `hard`: itself and its neighbours, in every layer; `mix`: so in the first, third, ... layer,
+and all in the others; `soft`: all, with a learnt bias for each distance, layer and head; `shuffled`: as `hard`, on
+the graph with limbs exchanged at random (the control: as sparse, as deep, but another body's); `full`: all, the plain
+transformer."""
 
 
 @dataclass(frozen=True)
@@ -14,10 +18,7 @@ class BodyTransformerConfig:
     """A Body Transformer (Sferrazza et al., arXiv 2408.06316), or the plain transformer in its place.
 
     Attributes:
-        attention: which limbs a limb sees: `hard`: itself and its neighbours, in every layer; `mix`: so in the first,
-            third, ... layer, and all limbs in the others; `soft`: all, with a learnt bias for each distance, layer and
-            head; `shuffled`: as `hard`, on the graph with its limbs exchanged at random (the control: as sparse, as
-            deep, but another body's); `full`: all, the plain transformer.
+        attention: which limbs a limb sees.
         layers: number of layers.
         heads: of every attention.
         width: of a token.

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu, scaled_dot_product_attention
 
-from barkyard.policies.body_transformer.config import BodyTransformerConfig
+from barkyard.policies.body_transformer.config import Attention, BodyTransformerConfig
 from barkyard.policies.body_transformer.layout import Layout
 from barkyard.policies.body_transformer.maps import LimbDecoder, LimbEncoder
 
@@ -28,7 +28,7 @@ class BodyTransformer(nn.Module):
         width, limbs = config.width, len(layout.inputs)
         self.encoder = LimbEncoder(layout.inputs, layout.input_map, width)
         self.position = nn.Parameter(0.02 * torch.randn(limbs, width)) if config.position else None
-        self.bias = AttentionBias(config, hop)
+        self.bias = AttentionBias(config.attention, config.layers, config.heads, hop, config.shuffle_seed)
         self.layers = nn.ModuleList([Layer(width, config.heads, config.feed_forward) for _ in range(config.layers)])
         outputs, numbers = (range(limbs), layout.input_map) if values else (layout.outputs, layout.output_map)
         self.decoder = LimbDecoder(outputs, numbers, width)
@@ -58,18 +58,28 @@ class MeanOfLimbs(nn.Module):
 
 
 class AttentionBias(nn.Module):
-    """What is added to the attention of one limb to another, for each layer; masks are made once, as the body is."""
+    """What is added to the attention of one limb to another, for each layer; masks are made once, as the body is.
 
-    def __init__(self, config: BodyTransformerConfig, hop: NDArray[np.int64]) -> None:
+    Args:
+        attention: which limbs a limb sees.
+        layers: number of layers.
+        heads: of every attention.
+        hop: `(limbs, limbs)` distances in the body's graph.
+        shuffle_seed: of the `shuffled` graph.
+    """
+
+    def __init__(
+        self, attention: Attention, layers: int, heads: int, hop: NDArray[np.int64], shuffle_seed: int = 0
+    ) -> None:
         super().__init__()
-        self.attention, self.layers = config.attention, config.layers
-        if config.attention == "shuffled":
-            order = np.random.default_rng(config.shuffle_seed).permutation(len(hop))
+        self.attention, self.layers = attention, layers
+        if attention == "shuffled":
+            order = np.random.default_rng(shuffle_seed).permutation(len(hop))
             hop = hop[np.ix_(order, order)]
         distances = torch.from_numpy(hop)
         self.table: nn.Parameter | None = None
-        if config.attention == "soft":
-            self.table = nn.Parameter(torch.zeros(config.layers, config.heads, int(distances.max()) + 1))
+        if attention == "soft":
+            self.table = nn.Parameter(torch.zeros(layers, heads, int(distances.max()) + 1))
         self.register_buffer("hop", distances, persistent=False)
         mask = torch.zeros(distances.shape).masked_fill(distances > 1, -torch.inf)
         self.register_buffer("mask", mask, persistent=False)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from barkyard.errors import InvalidInput
+from barkyard.policies.body_transformer.config import Attention
 from barkyard.policies.training_config import TrainingConfig
 
 
@@ -44,6 +45,27 @@ class TransformerConfig:
 
 
 @dataclass(frozen=True)
+class BodyConfig:
+    """The Body Transformer: one token a limb, which holds its part of the whole chunk.
+
+    Attributes:
+        attention: which limbs a limb sees.
+        layers: number of layers.
+        heads: of every attention.
+        width: of a token; even.
+        feed_forward: width of the hidden layer of a feed-forward.
+        shuffle_seed: of the `shuffled` graph.
+    """
+
+    attention: Attention = "mix"
+    layers: int = 6
+    heads: int = 4
+    width: int = 128
+    feed_forward: int = 256
+    shuffle_seed: int = 0
+
+
+@dataclass(frozen=True)
 class DiffusionConfig:
     """A diffusion policy.
 
@@ -59,7 +81,7 @@ class DiffusionConfig:
         sampler: `ddim`, deterministic after the first noise, or `ddpm`, which adds noise at every step.
     """
 
-    network: UnetConfig | TransformerConfig
+    network: UnetConfig | TransformerConfig | BodyConfig
     observation_steps: int = 2
     horizon: int = 16
     action_steps: int = 8
@@ -107,6 +129,11 @@ def published_transformer() -> DiffusionConfig:
     return DiffusionConfig(network, horizon=10, inference_steps=100, sampler="ddpm")
 
 
+def small_body() -> DiffusionConfig:
+    """A Body Transformer that trains on two processor cores."""
+    return DiffusionConfig(BodyConfig(), horizon=12, action_steps=2)
+
+
 def mip_unet() -> DiffusionConfig:
     """The small U-Net as a Minimal Iterative Policy: learns in fewer steps, acts in two evaluations."""
     return replace(small_unet(), objective="mip", action_steps=4)
@@ -124,6 +151,11 @@ def small_unet_training() -> TrainingConfig:
 
 def small_transformer_training() -> TrainingConfig:
     """How the small transformer is trained by default."""
+    return TrainingConfig(steps=6_000, batch_size=64, learning_rate=1e-3, warmup_steps=200)
+
+
+def small_body_training() -> TrainingConfig:
+    """How the small Body Transformer is trained by default."""
     return TrainingConfig(steps=6_000, batch_size=64, learning_rate=1e-3, warmup_steps=200)
 
 

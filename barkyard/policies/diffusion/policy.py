@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from barkyard.datasets import Normalizer, WindowBatch
 from barkyard.errors import InvalidInput
-from barkyard.policies.diffusion.config import DiffusionConfig, UnetConfig
+from barkyard.policies.diffusion.body import BodyDenoiser
+from barkyard.policies.diffusion.config import BodyConfig, DiffusionConfig, UnetConfig
 from barkyard.policies.diffusion.network import DenoisingNetwork
 from barkyard.policies.diffusion.transformer import ConditionalTransformer
 from barkyard.policies.diffusion.unet import ConditionalUnet
@@ -46,15 +47,7 @@ class DiffusionPolicy(Policy):
             )
         self.observation_limits = Limits([normalizers[key] for key in features.observations])
         self.action_limits = Limits([normalizers["action"]])
-        network = ConditionalUnet if isinstance(config.network, UnetConfig) else ConditionalTransformer
-        size = sum(shape[0] for shape in features.observations.values())
-        self.network: DenoisingNetwork = network(
-            config.network,  # type: ignore[arg-type]
-            config.horizon,
-            features.action_dim,
-            config.observation_steps,
-            size,
-        )
+        self.network = _make_network(config, features)
         self.scheduler = DDIMScheduler(
             num_train_timesteps=config.diffusion_steps,
             beta_schedule="squaredcos_cap_v2",
@@ -131,6 +124,19 @@ class DiffusionPolicy(Policy):
 
     def _mip_steps(self, step: float, like: Tensor) -> Tensor:
         return like.new_full((len(like),), step * self.diffusion.diffusion_steps)
+
+
+def _make_network(config: DiffusionConfig, features: FeatureSpec) -> DenoisingNetwork:
+    if isinstance(config.network, BodyConfig):
+        return BodyDenoiser(config.network, config.horizon, config.observation_steps, features)
+    network = ConditionalUnet if isinstance(config.network, UnetConfig) else ConditionalTransformer
+    return network(
+        config.network,  # type: ignore[arg-type]
+        config.horizon,
+        features.action_dim,
+        config.observation_steps,
+        sum(shape[0] for shape in features.observations.values()),
+    )
 
 
 class Limits(nn.Module):
