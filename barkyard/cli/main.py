@@ -17,6 +17,7 @@ from barkyard.cli.inspect import inspect
 from barkyard.cli.replay import replay
 from barkyard.cli.report import report
 from barkyard.cli.score import score
+from barkyard.cli.serve import serve
 from barkyard.cli.surrogate import surrogate
 from barkyard.cli.teleop import teleop
 from barkyard.cli.terminal import print_note
@@ -38,6 +39,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "surrogate": surrogate,
     "compare": compare,
     "correlate": correlate,
+    "serve": serve,
 }
 
 FAILED: Final = 1
