@@ -13,10 +13,10 @@ PACKAGE = Path(barkyard.__file__).parent
 
 LAYERS = (
     ("errors", "provenance", "episode", "embodiment", "rotation", "files"),
-    ("agility", "assets", "datasets", "rollout"),
+    ("agility", "assets", "datasets", "rollout", "web"),
     ("control",),
     ("envs", "teleop", "policies", "calibration", "evaluation"),
-    ("experts", "fleet"),
+    ("experts", "fleet", "serving"),
     ("cli", "__main__", "__init__"),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
@@ -36,7 +36,9 @@ HOMES = {
     "ray": ("fleet",),
     "pynput": ("teleop",),
     "hid": ("teleop",),
-    "aiohttp": ("teleop.browser",),
+    "aiohttp": ("web", "teleop.browser", "serving"),
+    "msgpack": ("serving",),
+    "websockets": ("serving",),
 }
 
 

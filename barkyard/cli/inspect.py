@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final
 
 from tyro.conf import Positional, arg
 
-from barkyard.cli.opening import checkpoint_fingerprint
 from barkyard.cli.terminal import Json, print_json, print_note, print_text
 from barkyard.errors import InvalidInput
 
@@ -92,7 +91,7 @@ def _dataset(path: Path) -> dict[str, Any]:
 
 def _checkpoint(path: Path) -> dict[str, Any]:
     from barkyard.policies import load_policy
-    from barkyard.policies.checkpoint import locate
+    from barkyard.policies.checkpoint import checkpoint_fingerprint, locate
     from barkyard.policies.configuration import to_json
 
     policy = load_policy(path)
@@ -107,7 +106,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "observations": {name: list(shape) for name, shape in policy.features.observations.items()},
         "action": [policy.features.action_dim],
         "config": to_json(policy.config),
-        "fingerprint": checkpoint_fingerprint(str(path)),
+        "fingerprint": checkpoint_fingerprint(path),
         "dataset fingerprint": policy.origin.dataset,
         "versions": dict(policy.origin.versions),
     }

@@ -21,6 +21,7 @@ from barkyard.cli.replay import replay
 from barkyard.cli.report import report
 from barkyard.cli.score import score
 from barkyard.cli.search import search
+from barkyard.cli.serve import serve
 from barkyard.cli.surrogate import surrogate
 from barkyard.cli.teleop import teleop
 from barkyard.cli.terminal import print_note
@@ -46,6 +47,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "predict": predict,
     "search": search,
     "bisect": bisect,
+    "serve": serve,
 }
 
 FAILED: Final = 1

@@ -118,6 +118,7 @@ def _check_arguments(env_id: str, arguments: Mapping[str, Any]) -> None:
 def _policy_actor(path: str, env: "RobotVectorEnv") -> tuple[Actor, dict[str, str]]:
     from barkyard.envs.bodies import environment_body
     from barkyard.policies import PolicyActor, load_policy
+    from barkyard.policies.checkpoint import checkpoint_fingerprint
 
     policy = load_policy(path)
     assert isinstance(env.single_observation_space, spaces.Dict)
@@ -128,15 +129,6 @@ def _policy_actor(path: str, env: "RobotVectorEnv") -> tuple[Actor, dict[str, st
         print_note(f"note: {path} learnt from {policy.features.env_id}, and acts in {env.env_id}")
     fingerprints = {"dataset": policy.origin.dataset, "checkpoint": checkpoint_fingerprint(path)}
     return PolicyActor(policy, num_slots=env.num_envs), fingerprints
-
-
-def checkpoint_fingerprint(path: str) -> str:
-    """Content hash of a checkpoint."""
-    from barkyard.policies.checkpoint import CONFIG, WEIGHTS, locate
-    from barkyard.provenance import fingerprint
-
-    folder = locate(Path(path))
-    return fingerprint((folder / CONFIG).read_bytes(), (folder / WEIGHTS).read_bytes())
 
 
 def _action_dim(env: "RobotVectorEnv") -> int:

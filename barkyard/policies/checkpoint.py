@@ -117,6 +117,12 @@ def load_policy(path: str | Path) -> Policy:
     return policy.eval()
 
 
+def checkpoint_fingerprint(path: str | Path) -> str:
+    """Content hash of a checkpoint. Raises CheckpointError where there is none."""
+    folder = locate(Path(path))
+    return provenance.fingerprint((folder / CONFIG).read_bytes(), (folder / WEIGHTS).read_bytes())
+
+
 def locate(path: Path) -> Path:
     """The folder of the checkpoint meant by `path`.
 

@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -171,10 +172,24 @@ def test_observation_that_is_not_a_number() -> None:
         actor.act(observe([0.0, float("nan")]))
 
 
-def test_weights_that_are_not_numbers() -> None:
+def test_weights_that_are_not_numbers_leave_what_they_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    actor = PolicyActor(Echo(float("nan")), 2)
+    begin(actor, [1], [0])
+    with pytest.raises(CheckpointError, match="policy echo predicted actions that are not finite") as raised:
+        actor.act(observe([0.0, 0.25]))
+    (saved,) = tmp_path.glob("*/observation.npz")
+    assert str(saved) in str(raised.value)
+    with np.load(saved) as content:
+        assert content["position"].tolist() == [[0.25, 0.0], [0.25, 0.0]]
+        assert content["noise"].shape == (1, 8, 2)
+
+
+def test_where_it_cannot_be_saved_the_error_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/proc/none")
     actor = PolicyActor(Echo(float("nan")), 1)
     begin(actor, [0], [0])
-    with pytest.raises(CheckpointError, match="policy echo predicted actions that are not finite"):
+    with pytest.raises(CheckpointError, match="not finite.*could not be saved"):
         actor.act(observe([0.0]))
 
 

@@ -1,20 +1,17 @@
 """One page on one port, with a WebSocket: pictures and status out, messages in."""
 
 import asyncio
-import hmac
 import json
-import secrets
 import struct
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import urlsplit
 
-from barkyard.errors import BarkyardError, InvalidInput
+from barkyard.errors import InvalidInput
 from barkyard.teleop.browser.messages import LONGEST, Drive, Message, Shown, parse_message
+from barkyard.web import WebServer
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -85,40 +82,38 @@ class Server:
         hello: what a page is told when it opens.
         host: address to listen at.
         port: 0 takes any that is free.
-
-    Attributes:
-        token: a secret of 128 bits, part of the address.
-        port: where it listens, once started.
     """
 
     def __init__(self, listener: Listener, hello: Mapping[str, Any], host: str, port: int) -> None:
-        self._listener, self._hello, self._host = listener, dict(hello), host
-        self.port, self.token = port, secrets.token_urlsafe(16)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="teleop page", daemon=True)
-        self._started, self._failure = threading.Event(), ""
-        self._end = asyncio.Event()
+        self._listener, self._hello = listener, dict(hello)
+        routes = {"/": self._page, "/socket": self._socket}
+        self._web = WebServer(routes, host, port, extra="browser", before_end=self._say_goodbye)
         self._clients: list[_Client] = []
         self._driver: _Client | None = None
         self._frame: Frame | None = None
         self._status: dict[str, Any] = {}
 
+    @property
+    def token(self) -> str:
+        """A secret of 128 bits, part of the address."""
+        return self._web.token
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once started."""
+        return self._web.port
+
     def url(self) -> str:
         """The page's address, with the token."""
-        return f"http://{self._host}:{self.port}/?token={self.token}"
+        return f"http://{self._web.host}:{self.port}/?token={self.token}"
 
     def start(self) -> None:
         """Listen. Raises BarkyardError where aiohttp is absent or the port is taken."""
-        self._thread.start()
-        self._started.wait(_PATIENCE)
-        if self._failure:
-            raise BarkyardError(self._failure)
+        self._web.start()
 
     def stop(self) -> None:
         """Close all pages and the port."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._end.set)
-            self._thread.join(_PATIENCE)
+        self._web.stop()
 
     def wants_frame(self) -> bool:
         """Whether a page is ready for another frame."""
@@ -126,11 +121,11 @@ class Server:
 
     def send_frame(self, frame: Frame) -> None:
         """Give a frame to every page that is ready; the others get the newest when they are."""
-        self._loop.call_soon_threadsafe(self._put, frame, None)
+        self._web.loop.call_soon_threadsafe(self._put, frame, None)
 
     def tell(self, status: Mapping[str, Any]) -> None:
         """Tell every page the status."""
-        self._loop.call_soon_threadsafe(self._put, None, dict(status))
+        self._web.loop.call_soon_threadsafe(self._put, None, dict(status))
 
     def _put(self, frame: Frame | None, status: dict[str, Any] | None) -> None:
         if frame is not None:
@@ -143,56 +138,21 @@ class Server:
         for client in self._clients:
             client.news.set()
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._run())
-        except ImportError as error:
-            self._failure = f"the browser's page needs aiohttp ({error}): pip install 'barkyard[browser]'"
-        except OSError as error:
-            self._failure = f"cannot listen at {self._host}:{self.port}: {error.strerror}; --port 0 takes a free port"
-        finally:
-            self._started.set()
-            self._loop.close()
-
-    async def _run(self) -> None:
-        from aiohttp import web
-
-        application = web.Application()
-        application.router.add_get("/", self._page)
-        application.router.add_get("/socket", self._socket)
-        runner = web.AppRunner(application, access_log=None)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, self._host, self.port)
-            await site.start()
-            self.port = runner.addresses[0][1]
-            self._started.set()
-            await self._end.wait()
-            for client in list(self._clients):
-                await client.socket.close(message=b"the session is over")
-        finally:
-            await runner.cleanup()
-
-    def _refuse_strangers(self, request: "web.Request") -> None:
-        from aiohttp import web
-
-        if not hmac.compare_digest(request.query.get("token", "").encode(), self.token.encode()):
-            raise web.HTTPForbidden(text="This address lacks its token; open the one that was printed.")
+    async def _say_goodbye(self) -> None:
+        for client in list(self._clients):
+            await client.socket.close(message=b"the session is over")
 
     async def _page(self, request: "web.Request") -> "web.Response":
         from aiohttp import web
 
-        self._refuse_strangers(request)
+        self._web.refuse_strangers(request)
         page = resources.files("barkyard.teleop.browser").joinpath("page.html").read_text("utf-8")
         return web.Response(text=page, content_type="text/html", headers=_HEADERS)
 
     async def _socket(self, request: "web.Request") -> "web.WebSocketResponse":
         from aiohttp import WSMsgType, web
 
-        self._refuse_strangers(request)
-        if urlsplit(request.headers.get("Origin", "")).netloc != request.host:
-            raise web.HTTPForbidden(text="Another site's page may not drive.")
+        self._web.refuse_strangers(request, only_pages=True)
         socket = web.WebSocketResponse(max_msg_size=4 * LONGEST, heartbeat=_PATIENCE)
         await socket.prepare(request)
         client = _Client(socket)
