@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def stages(study: Study) -> Iterable[list[Job]]:
     """Jobs that do not wait for one another, stage by stage."""
     tasks = study.plan.tasks
     yield [
-        *((calibrate, (study, robot)) for robot in study.plan.robots),
+        *((calibrate, (study, robot)) for robot in dict.fromkeys(task.robot for task in tasks)),
         *((collect, (study, task)) for task in tasks),
     ]
     yield [(train, (study, task, policy)) for task in tasks for policy in task.learners]
@@ -143,10 +144,13 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", nargs="?", type=Path, default=Path("runs/sim_real"))
     parser.add_argument("--trial", action="store_true", help="a small one, to see that it works")
+    parser.add_argument("--tasks", nargs="+", default=[], help="only these, such as Lift")
     parser.add_argument("--jobs", type=int, default=2, help="processes, one thread each")
     parser.add_argument("--speed", type=int, metavar="EPISODES", help="only time evaluations, this many one at a time")
     options = parser.parse_args(words)
-    study = Study(options.out, trial() if options.trial else FULL)
+    plan = trial() if options.trial else FULL
+    chosen = tuple(task for task in plan.tasks if task.name in options.tasks or not options.tasks)
+    study = Study(options.out, replace(plan, tasks=chosen))
     if options.speed:
         print(compare_speed(study, options.speed))
         return
