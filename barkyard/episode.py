@@ -19,6 +19,9 @@ the action that was executed (DAgger: Ross et al., 2011)."""
 POLICY_ACTION = "policy_action"
 """The observation part that holds what a policy chose where a person may have acted instead; no policy sees it."""
 
+CALIBRATION_SAMPLE = "calibration_sample"
+"""The metric that holds which sample of a calibration's posterior an episode's robot was drawn as."""
+
 ENDS = ("success", "failure", "time_limit", "simulation_error", "interrupted")
 """Why an episode may have ended."""
 

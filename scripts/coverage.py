@@ -1,7 +1,7 @@
 """How often the intervals hold the truth: the tables of docs/statistics.md.
 
-`python scripts/coverage.py agreement|population|differences|sequential|stopping`, each a table in
-Markdown on standard output.
+`python scripts/coverage.py agreement|population|differences|sequential|stopping|predictions`, each a table in Markdown on
+standard output.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from barkyard.evaluation.correlation import Floats, Metric, batch_mmrv, batch_pe
 from barkyard.evaluation.exact import paired_interval, paired_p, unpaired_interval, unpaired_p
 from barkyard.evaluation.luck import line_test, order_test
 from barkyard.evaluation.planning import paired_power, trials_to_tell_apart
+from barkyard.evaluation.prediction import predict_success
 from barkyard.evaluation.sequential import BestPolicy, log_evidence
 from barkyard.evaluation.task_agreement import SIGNIFICANT, interval_for_these
 
@@ -309,6 +310,31 @@ def _stops(
     return np.where(shown.any(axis=1), shown.argmax(axis=1) + 1, horizon + 1)
 
 
+def predictions(studies: int) -> Iterator[str]:
+    """Predicted success of 50 real trials, from robots that differ or do not."""
+    yield "| simulated | intraclass correlation | mean success | held, % | width | one robot, held, % | width |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    for robots, episodes in ((20, 3), (20, 5), (10, 10)):
+        for alike in (0.0, 0.05, 0.2, 0.5):
+            for mean in (0.5, 0.9):
+                generator, cells = np.random.default_rng(SEED), []
+                for _ in range(studies):
+                    scale = (1.0 - alike) / max(alike, 1e-9)
+                    drawn = generator.beta(mean * scale, (1.0 - mean) * scale, robots + 1)
+                    won = generator.binomial(episodes, drawn[1:])
+                    seen = generator.binomial(50, drawn[0]) / 50
+                    alone = generator.binomial(robots * episodes, drawn[1])
+                    for found in (
+                        predict_success(won, np.full(robots, episodes), 50),
+                        predict_success([alone], [robots * episodes], 50),
+                    ):
+                        low, high = found.interval
+                        cells.append((low <= seen <= high, high - low))
+                held = np.array(cells).reshape(studies, 4).mean(axis=0)
+                told = f"{100 * held[0]:.1f} | {held[1]:.2f} | {100 * held[2]:.1f} | {held[3]:.2f}"
+                yield f"| {robots} robots, {episodes} episodes each | {alike} | {mean} | {told} |"
+
+
 def _shares(shares: Sequence[float]) -> str:
     return ", ".join(f"{100 * share:.0f}" for share in shares)
 
@@ -319,6 +345,7 @@ STUDIES: dict[str, Callable[[int], Iterator[str]]] = {
     "differences": differences,
     "sequential": sequential,
     "stopping": stopping,
+    "predictions": predictions,
 }
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def correlate(
 
 def in_words(report: "CorrelationReport") -> str:
     """A line a task, what each line means, and the warnings."""
-    from barkyard.evaluation.correlation_page import agreement_words, measure_cells, top_words
+    from barkyard.evaluation.correlation_page import agreement_words, measure_cells, prediction_words, top_words
 
     header = (
         "task",
@@ -87,6 +87,9 @@ def in_words(report: "CorrelationReport") -> str:
     for agreement in report.tasks:
         lines.append(printable(f"{agreement.task}: {agreement_words(agreement)}"))
         lines += [printable(f"  warning: {warning}") for warning in agreement.warnings]
+    for task in dict.fromkeys(outcome.task for outcome in report.predictions):
+        group = [outcome for outcome in report.predictions if outcome.task == task]
+        lines.append(printable(f"{task}: {prediction_words(group)}"))
     return "\n".join([*lines, *(printable(f"note: {note}") for note in report.notes)])
 
 

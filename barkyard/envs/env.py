@@ -22,7 +22,7 @@ from barkyard.envs.simulation import Ids, Simulation
 from barkyard.envs.task import Options, Task
 from barkyard.envs.visual import Variant, as_variant
 from barkyard.envs.visual.painting import paint
-from barkyard.episode import ENDS, Observations
+from barkyard.episode import CALIBRATION_SAMPLE, ENDS, Observations
 from barkyard.errors import InvalidInput
 from barkyard.provenance import fingerprint
 
@@ -234,8 +234,9 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
 
         Returns:
             Observations, rewards, terminated, truncated and info: `success` and `is_success` (N,) bool, `end` (N,)
-            (why the episode ended, or empty), `metrics` (name to (N,)), and `simulation_error` (N,) with the message
-            where the simulation diverged, which truncates that copy alone.
+            (why the episode ended, or empty), `metrics` (name to (N,); with a posterior also which of its samples the
+            robot is), and `simulation_error` (N,) with the message where the simulation diverged, which truncates that
+            copy alone.
 
         Raises:
             InvalidInput: wrong shape, or NaN.
@@ -311,11 +312,15 @@ class RobotVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]])
             "success": success,
             "is_success": success.copy(),
             "end": end,
-            "metrics": dict(self.task.metrics(terms)),
+            "metrics": {**self.task.metrics(terms), **self._drawn()},
         }
         if errors:
             info["simulation_error"] = np.array([errors.get(i, "") for i in range(self.num_envs)])
         return info
+
+    def _drawn(self) -> dict[str, NDArray[np.float64]]:
+        sample = self._hardware.sample
+        return {} if sample is None else {CALIBRATION_SAMPLE: sample.copy()}
 
     def get_states(self) -> NDArray[np.float64]:
         """`(N, S)` complete states (`mjSTATE_INTEGRATION`): physics, controller and what the task varies."""

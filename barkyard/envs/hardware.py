@@ -41,6 +41,7 @@ class Hardware:
 
     Attributes:
         each_substep: to be called before every physics step, or None.
+        sample: `(N,)` live: number of the posterior's sample that each robot is, or None.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Hardware:
     ) -> None:
         self._simulation, robot = simulation, simulation.robot.robot
         memory = simulation.memory[:, simulation.memory.shape[1] - memory_size(robot, posterior, surrogate) :]
-        self._sample, self._posterior = memory[:, 0] if posterior else None, None
+        self.sample, self._posterior = memory[:, 0] if posterior else None, None
         if posterior and calibration is not None:
             self._posterior = _Posterior(simulation, calibration)
         self._hidden: HiddenDynamics | None = None
@@ -62,16 +63,16 @@ class Hardware:
 
     def begin(self, ids: Ids, generators: list[np.random.Generator]) -> None:
         """Draw the robots of the episodes that begin in `ids`, one generator each."""
-        if self._posterior is not None and self._sample is not None:
-            self._sample[ids] = [float(generator.integers(self._posterior.count)) for generator in generators]
+        if self._posterior is not None and self.sample is not None:
+            self.sample[ids] = [float(generator.integers(self._posterior.count)) for generator in generators]
         if self._hidden is not None:
             self._hidden.begin(ids, draw_keys(generators))
         self.restore(ids)
 
     def restore(self, ids: Ids) -> None:
         """Write the parameters of the samples in the memory of `ids` into the models."""
-        if self._posterior is not None and self._sample is not None:
-            self._posterior.write(ids, self._sample[ids].astype(np.intp))
+        if self._posterior is not None and self.sample is not None:
+            self._posterior.write(ids, self.sample[ids].astype(np.intp))
 
     def settle(self, ids: Ids) -> None:
         """Fill the histories of `ids` with the initial state, as if it had always been so."""
@@ -95,9 +96,9 @@ class Hardware:
         return measured
 
     def _bias_now(self, nominal: Array) -> Array:
-        if self._posterior is None or self._sample is None:
+        if self._posterior is None or self.sample is None:
             return nominal
-        return self._posterior.encoder_bias(self._sample.astype(np.intp), nominal)
+        return self._posterior.encoder_bias(self.sample.astype(np.intp), nominal)
 
 
 class _Posterior:

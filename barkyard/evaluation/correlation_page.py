@@ -1,5 +1,6 @@
 """A study of real against simulated success as one page, and in a few lines of text."""
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -8,9 +9,10 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from barkyard.evaluation.atomic import write_atomically
-from barkyard.evaluation.correlation_plots import agreement_svg
+from barkyard.evaluation.correlation_plots import agreement_svg, prediction_svg
 from barkyard.evaluation.correlation_report import CorrelationReport
 from barkyard.evaluation.intervals import Interval
+from barkyard.evaluation.prediction import PredictedOutcome
 from barkyard.evaluation.shifts import Effect, Shift
 from barkyard.evaluation.task_agreement import SIGNIFICANT, Measure, PolicyOutcome, TaskAgreement, TopPolicy
 
@@ -30,6 +32,7 @@ def write_page(report: CorrelationReport, path: Path | str) -> None:
         report=report,
         rows=[_row(agreement) for agreement in report.tasks],
         shifts=[_shift(shift) for shift in report.shifts],
+        predictions=_predictions(report.predictions),
     )
     write_atomically(Path(path), page.encode("utf-8", errors="replace"))
 
@@ -64,6 +67,16 @@ def top_words(top: TopPolicy | None) -> str:
     others = f" (tied with {', '.join(top.picked[1:])})" if len(top.picked) > 1 else ""
     mean, bound = top.loss
     return f"{top.picked[0]}{others}: {100 * top.best:.0f} %; costs {100 * mean:.1f} points, at most {100 * bound:.1f}"
+
+
+def prediction_words(outcomes: Sequence[PredictedOutcome]) -> str:
+    """In how many policies the real rate was as predicted, and from how many simulated robots."""
+    held = sum(outcome.held for outcome in outcomes)
+    robots = max(outcome.prediction.parameter_sets for outcome in outcomes)
+    source = (
+        f"samples of the calibration, {robots} of them," if robots > 1 else "one set of parameters, taken as right,"
+    )
+    return f"Intervals predicted from {source} hold the real success of {held} of {len(outcomes)} policies (95 % each)."
 
 
 def interval_words(interval: Interval | None, digits: int = 2) -> str:
@@ -113,6 +126,33 @@ def _line(outcome: PolicyOutcome) -> dict[str, Any]:
 def _rate_words(counts: tuple[float, float], interval: Interval) -> str:
     successes, trials = counts
     return f"{100 * successes / trials:.1f} % of {trials:.0f} [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+
+
+def _predictions(outcomes: Sequence[PredictedOutcome]) -> list[dict[str, Any]]:
+    by_task: dict[str, list[PredictedOutcome]] = {}
+    for outcome in outcomes:
+        by_task.setdefault(outcome.task, []).append(outcome)
+    return [
+        {
+            "task": task,
+            "words": prediction_words(group),
+            "plot": Markup(prediction_svg(group)),
+            "lines": [
+                {
+                    "policy": each.policy,
+                    "predicted": f"{100 * each.prediction.mean:.1f} %",
+                    "interval": " - ".join(f"{100 * bound:.0f}" for bound in each.prediction.interval) + " %",
+                    "spread": f"{100 * each.prediction.spread:.1f}"
+                    if each.prediction.parameter_sets > 1
+                    else "unknown",
+                    "real": f"{each.real[0]} of {each.real[1]} = {100 * each.real_rate:.1f} %",
+                    "held": each.held,
+                }
+                for each in group
+            ],
+        }
+        for task, group in by_task.items()
+    ]
 
 
 def _shift(shift: Shift) -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""The two pictures of an agreement: real against simulated rates, and the ranks on both sides."""
+"""Pictures of an agreement: real against simulated rates, the ranks on both sides, and predicted against real rates."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,6 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from scipy.stats import rankdata
 
 from barkyard.evaluation.plots import ACCENT, FAINT, INK, SECOND, inline_svg, plain_frame
+from barkyard.evaluation.prediction import PredictedOutcome
 from barkyard.evaluation.task_agreement import PolicyOutcome, TaskAgreement
 
 _LIMITS = (-0.04, 1.04)
@@ -28,6 +31,32 @@ def agreement_figure(agreement: TaskAgreement) -> Figure:
 def agreement_svg(agreement: TaskAgreement) -> str:
     """`agreement_figure` as inline SVG."""
     return inline_svg(agreement_figure(agreement))
+
+
+def prediction_figure(outcomes: Sequence[PredictedOutcome]) -> Figure:
+    """Predicted 95 % intervals as bars with their means, and real rates as dots, in another colour outside the bar.
+
+    Policies are numbered from 1 in their order; a page beside the picture names them.
+    """
+    figure = Figure(figsize=(7.6, 2.6))
+    axes = figure.add_axes((0.08, 0.18, 0.9, 0.78))
+    for number, outcome in enumerate(outcomes, start=1):
+        colour = ACCENT if outcome.held else SECOND
+        axes.vlines(number, *outcome.prediction.interval, color=colour, linewidth=9, alpha=0.3)
+        axes.hlines(outcome.prediction.mean, number - 0.14, number + 0.14, color=colour, linewidth=2)
+        axes.plot([number], [outcome.real_rate], "o", color=INK if outcome.held else SECOND, markersize=5)
+    axes.set(xlim=(0.4, len(outcomes) + 0.6), ylim=_LIMITS)
+    axes.set_xticks(np.arange(1, len(outcomes) + 1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    axes.set_xlabel("policy", color=INK)
+    axes.set_ylabel("real success [%]", color=INK)
+    plain_frame(axes)
+    return figure
+
+
+def prediction_svg(outcomes: Sequence[PredictedOutcome]) -> str:
+    """`prediction_figure` as inline SVG."""
+    return inline_svg(prediction_figure(outcomes))
 
 
 def _draw_rates(axes: Axes, outcomes: tuple[PolicyOutcome, ...]) -> None:

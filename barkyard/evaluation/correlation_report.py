@@ -11,6 +11,7 @@ import numpy as np
 from barkyard.errors import InvalidInput
 from barkyard.evaluation.agreement import Counts
 from barkyard.evaluation.atomic import write_atomically
+from barkyard.evaluation.prediction import PredictedOutcome, predict_outcomes
 from barkyard.evaluation.shifts import Shift, compare_shifts
 from barkyard.evaluation.task_agreement import TaskAgreement, measure_agreement
 from barkyard.evaluation.trials import TrialSet, check_fair
@@ -28,6 +29,7 @@ class CorrelationReport:
         title: a heading.
         tasks: one agreement a task, and last, where there are several, that of the rates averaged over tasks.
         shifts: which change of conditions costs success on either side.
+        predictions: real success as the simulated trials predict it, beside what the real ones showed.
         notes: what could not be checked, or was left out.
         real_source: `real` or `surrogate`.
         real_files: name and fingerprint of each file of real trials.
@@ -40,6 +42,7 @@ class CorrelationReport:
     title: str
     tasks: tuple[TaskAgreement, ...]
     shifts: tuple[Shift, ...] = ()
+    predictions: tuple[PredictedOutcome, ...] = ()
     notes: tuple[str, ...] = ()
     real_source: str = "real"
     real_files: tuple[tuple[str, str], ...] = ()
@@ -58,6 +61,8 @@ class CorrelationReport:
                     outcome[f"{side}_rate"] = successes / trials
         for shift, told in zip(self.shifts, content["shifts"], strict=True):
             told["verdict"] = shift.verdict
+        for predicted, told in zip(self.predictions, content["predictions"], strict=True):
+            told["held"] = predicted.held
         whole: dict[str, Any] = json.loads(json.dumps({"schema": SCHEMA, **content}, allow_nan=False))
         return whole
 
@@ -104,6 +109,7 @@ def correlate(*, real: TrialSet, sim: TrialSet, title: str, seed: int = 0, comma
         title=title,
         tasks=tuple(tasks),
         shifts=compare_shifts(real=real, sim=sim),
+        predictions=predict_outcomes(real=real, sim=sim),
         notes=tuple(dict.fromkeys(notes)),
         real_source=real.source,
         real_files=real.files,

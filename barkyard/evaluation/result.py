@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from barkyard.episode import ENDS, SOURCES
+from barkyard.episode import CALIBRATION_SAMPLE, ENDS, SOURCES
 from barkyard.errors import InvalidInput, ResultError
 from barkyard.evaluation.atomic import write_atomically
 from barkyard.evaluation.confidence_sequence import anytime_interval
@@ -164,11 +164,12 @@ class EvalResult:
         return ""
 
     def metrics(self) -> dict[str, list[float]]:
-        """The score and the metrics that every episode has, one value an episode."""
+        """The score and the metrics that every episode has, one value an episode; not which robot was drawn."""
         rows = [
             {**({} if record.score is None else {"score": record.score}), **record.metrics} for record in self.episodes
         ]
-        return {name: [row[name] for row in rows] for name in rows[0] if all(name in row for row in rows)}
+        names = [name for name in rows[0] if name != CALIBRATION_SAMPLE and all(name in row for row in rows)]
+        return {name: [row[name] for row in rows] for name in names}
 
     @property
     def complete(self) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from barkyard.episode import SOURCES
+from barkyard.episode import CALIBRATION_SAMPLE, SOURCES
 from barkyard.errors import InvalidInput, ResultError
 from barkyard.evaluation.result import SCHEMA as RESULT_SCHEMA
 from barkyard.evaluation.result import EvalResult
@@ -32,8 +32,9 @@ class Trial:
         trial: names the attempt among those of the policy on the task: the seed in simulation.
         success: whether it succeeded.
         factors: conditions of the attempt, such as the lighting, by name.
-        log: fingerprint of its recording, or "".
+        log: SHA-256 of its recording's file, or "".
         checkpoint: fingerprint of the weights, or "".
+        sample: which sample of a calibration's posterior the simulated robot was, or None.
     """
 
     policy: str
@@ -43,6 +44,7 @@ class Trial:
     factors: Mapping[str, str] = field(default_factory=dict)
     log: str = ""
     checkpoint: str = ""
+    sample: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class TrialSet:
         source: one of `SOURCES`.
         trials: at least one.
         files: where they come from: name and content fingerprint of each file.
-        calibration_logs: fingerprints of the logs that the simulation was calibrated with.
+        calibration_logs: SHA-256 of the logs that the simulation was calibrated with.
         notes: what a reader has to know, such as versions that differ.
     """
 
@@ -92,12 +94,21 @@ class TrialSet:
         outcomes = [trial.success for trial in self.trials if (trial.policy, trial.task) == (policy, task)]
         return sum(outcomes), len(outcomes)
 
+    def count_by_sample(self, policy: str, task: str) -> tuple[list[int], list[int]]:
+        """Successes and trials of a policy on a task, of each simulated robot; one where none were drawn."""
+        outcomes: dict[int | None, list[bool]] = {}
+        for trial in self.trials:
+            if (trial.policy, trial.task) == (policy, task):
+                outcomes.setdefault(trial.sample, []).append(trial.success)
+        return [sum(each) for each in outcomes.values()], [len(each) for each in outcomes.values()]
+
 
 def read_real_trials(path: Path | str) -> TrialSet:
     """Read a table of real trials, `.csv` or `.json`.
 
     CSV: a header and one line a trial, with the columns policy, task, trial, success (1 or 0, true or false, yes or
-    no); `log` and `checkpoint` (fingerprints) where they are known; every other column is a factor. JSON: `{"schema":
+    no); `log` (SHA-256 of the recording's file, as `sha256sum` prints it) and `checkpoint` (fingerprint) where they are
+    known; every other column is a factor. JSON: `{"schema":
     "barkyard/real-trials-v1", "source": "real", "trials": [{...}, ...]}` with the same names in each trial.
 
     Raises:
@@ -271,6 +282,7 @@ def _trials_of(name: str, result: EvalResult, varied: Iterable[str]) -> list[Tri
             success=record.success,
             factors=factors,
             checkpoint=result.fingerprints.get("checkpoint", ""),
+            sample=int(record.metrics[CALIBRATION_SAMPLE]) if CALIBRATION_SAMPLE in record.metrics else None,
         )
         for record in result.episodes
     ]
@@ -298,7 +310,7 @@ def _varied_arguments(results: Sequence[EvalResult]) -> list[str]:
 
 def _calibration_logs(result: EvalResult) -> Sequence[str]:
     calibration = result.env_kwargs.get("calibration")
-    return calibration.get("sources", ()) if isinstance(calibration, Mapping) else ()
+    return [log["sha256"] for log in calibration["logs"]] if isinstance(calibration, Mapping) else ()
 
 
 def _differences(results: Sequence[EvalResult]) -> list[str]:

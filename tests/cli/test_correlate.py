@@ -17,7 +17,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     lines = ["policy,task,trial,success,log"]
     for name, sim, real in (("a", 90, 9), ("b", 60, 5), ("c", 20, 3)):
-        calibration = {"sources": ["f00"]}
+        calibration = {"logs": [{"name": "a.npz", "sha256": "f00"}]}
         result = make_result(sim, 100, actor=name, env_kwargs={"calibration": calibration})
         result.save(tmp_path / f"{name}.json")
         lines += [f"{name},Lift-v0,{i},{int(i < real)},f{name}{i}" for i in range(10)]

@@ -11,6 +11,7 @@ from barkyard.assets.calibration import Calibration, Parameter
 from barkyard.assets.robots import load_robot, robot_fingerprint
 from barkyard.envs.entries import ENVIRONMENTS
 from barkyard.envs.registry import make_vec_env
+from barkyard.episode import CALIBRATION_SAMPLE
 from barkyard.errors import InvalidInput
 from tests.contract import environment_contracts as contracts
 
@@ -65,7 +66,8 @@ def test_every_environment_takes_a_calibration_and_its_posterior(env_id: str, ro
             assert getattr(joint, parameter.quantity)[0] == parameter.value
     first, _ = env.reset(seed=4)
     for _ in range(5):
-        env.step(np.zeros(env.action_space.shape, np.float32))
+        info = env.step(np.zeros(env.action_space.shape, np.float32))[-1]
+    assert set(info["metrics"][CALIBRATION_SAMPLE]) <= set(range(len(known.samples)))
     again = make_vec_env(env_id, 2, autoreset_mode="Disabled", **json.loads(json.dumps(env.env_kwargs)))
     second, _ = again.reset(seed=4)
     for name in first:

@@ -61,6 +61,23 @@ def test_light_is_a_factor_and_seeds_decide_on_speckles() -> None:
     assert (speckled[0] != speckled[2]).any()
 
 
+def test_surfaces_take_the_texture_of_a_picture(tmp_path: Path) -> None:
+    """The table of a photograph: green left of the middle, blue right of it, and red objects turned to it too."""
+    photograph = np.zeros((600, 600, 3), np.uint8)
+    photograph[:, :300, 1], photograph[:, 300:, 2] = 255, 255
+    imageio.imwrite(tmp_path / "wood.png", photograph)
+    surface = {"pattern": "picture", "picture": str(tmp_path / "wood.png"), "width": 0.5}
+    plain_states, plain = _run("Lift", None, "agentview")
+    for name in ("table", "objects"):
+        states, seen = _run("Lift", {name: surface}, "agentview")
+        np.testing.assert_array_equal(states, plain_states)
+        changed = seen[(seen != plain).any(axis=2)].astype(int)
+        assert len(changed) > 3 and (changed[:, 1:].max(axis=1) > changed[:, 0]).mean() > 0.9
+        assert len(changed) > 300 or name == "objects"
+    variant = as_variant({"table": surface})
+    assert variant is not None and as_variant(json.loads(json.dumps(variant.as_json()))) == variant
+
+
 def test_cameras_of_the_robot_stay_on_it() -> None:
     moved = make_vec_env("barkyard/Lift-v0", 1, visual="camera_moved").simulation.model
     model = make_vec_env("barkyard/Lift-v0", 1).simulation.model
@@ -100,6 +117,9 @@ def test_json_of_everything_and_the_environment_remembers_it() -> None:
         ({"distractors": 1.5}, "visual distractors is 1.5; give a whole number from 0 to 12"),
         ({"robot": [2, 0, 0]}, r"visual robot is \[2, 0, 0\]; give red, green and blue"),
         ({"table": {"pattern": "stripes", "first": [0, 0, 0]}}, "pattern is 'stripes'; valid: plain, checker, speckle"),
+        ({"table": {"pattern": "picture"}}, "picture is '' with pattern 'picture'; give both or none"),
+        ({"table": {"pattern": "picture", "picture": "absent.png"}}, "absent.png cannot be read as a picture"),
+        ({"table": {"pattern": "picture", "picture": "a.png", "width": 0}}, "width is 0; give metres"),
         ({"table": {"colour": 1}}, "visual table is .*; give an object of pattern, first, second"),
         ({"cameras": {"nowhere": {"pos": [0, 0, 1], "quat": [1, 0, 0, 0], "fovy": 45}}}, "a pose of camera 'nowhere'"),
         ({"cameras": ["agentview"]}, "visual cameras is .*; give an object with the cameras' names"),

@@ -15,6 +15,7 @@ from barkyard.evaluation.correlation_page import agreement_words, measure_cells,
 from barkyard.evaluation.correlation_plots import agreement_figure
 from barkyard.evaluation.correlation_report import MEAN_OF_TASKS, SCHEMA, CorrelationReport, correlate
 from barkyard.evaluation.planning import widths_of_agreement
+from barkyard.evaluation.prediction import predict_success
 from barkyard.evaluation.published import SIMPLER_NOTES, simpler_report, simpler_tables
 from barkyard.evaluation.task_agreement import TaskAgreement, measure_agreement
 from barkyard.evaluation.trials import Trial, TrialSet
@@ -105,17 +106,29 @@ def test_json(report: CorrelationReport, tmp_path: Path) -> None:
     assert first["outcomes"][0]["real_rate"] == 0.5
     assert len(first["measures"]["mmrv"]["interval"]) == 2
     assert data["shifts"][0]["verdict"] == "shown only in reality"
+    told = data["predictions"][0]
+    assert (told["task"], told["policy"], told["real"], told["held"]) == ("T", "a", [20, 40], False)
+    assert told["prediction"]["mean"] == pytest.approx(190 / 202)
 
 
 def test_the_page_holds_everything(report: CorrelationReport, tmp_path: Path) -> None:
     write_page(report, tmp_path / "page.html")
     page = Page(tmp_path / "page.html")
     assert page.open == []
-    assert page.sections()[0] == "summary" and page.sections()[-2:] == ["shifts", "provenance"]
-    assert len(page.all("svg")) == len(report.tasks)
+    assert page.sections()[0] == "summary" and page.sections()[-3:] == ["predictions", "shifts", "provenance"]
+    assert len(page.all("svg")) == len(report.tasks) + 2
     assert not re.search(r"https?:|//www|@import|url\((?!#)|<script|#0[1-4]0[1-4]0[1-4]", page.source)
     for text in ("50.0 % of 40 [34, 66]", "17.5 points, to c", "shown only in reality", "barkyard correlate made up"):
         assert text in page.text, text
+
+
+def test_samples_of_a_calibration_are_told_apart(tmp_path: Path) -> None:
+    trials = tuple(replace(trial, sample=i % 10) for i, trial in enumerate(SIM.trials))
+    drawn = correlate(real=REAL, sim=replace(SIM, trials=trials), title="x")
+    [a] = [each for each in drawn.predictions if (each.task, each.policy) == ("U", "a")]
+    assert a.prediction == predict_success([6] * 10, [10] * 10, 40) and a.held
+    write_page(drawn, tmp_path / "page.html")
+    assert "samples of the calibration, 10 of them, hold" in Page(tmp_path / "page.html").text
 
 
 def test_no_rate_stands_without_an_interval(report: CorrelationReport, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_results_that_do_not_go_together() -> None:
         ([result, other], "two sets of weights"),
         ([result, replace(result, source="real")], "sources real, sim"),
         ([replace(result, episodes_asked=9)], "5 of 9 episodes"),
-        ([result, replace(result, env_kwargs={"controller": "OSC_POSE", "calibration": {"sources": []}})], "different"),
+        ([result, replace(result, env_kwargs={"controller": "OSC_POSE", "calibration": {"logs": []}})], "different"),
     ):
         with pytest.raises(InvalidInput, match=named):
             trials_of_results([("a", each) for each in results])
@@ -135,7 +135,8 @@ def test_trials_that_calibrated_the_simulation_are_refused() -> None:
 
 
 def test_the_calibration_in_a_result_is_found() -> None:
-    result = make_result(1, 2, env_kwargs={"calibration": {"sources": ["f00", "f01"]}})
+    logs = [{"name": "a.npz", "sha256": "f00"}, {"name": "b.npz", "sha256": "f01"}]
+    result = make_result(1, 2, env_kwargs={"calibration": {"logs": logs}})
     assert trials_of_results([("a", result)]).calibration_logs == {"f00", "f01"}
 
 

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from barkyard.assets.robot import PREFIX
 from barkyard.envs.visual.variant import Colour, Surface, Variant
@@ -16,7 +17,11 @@ from barkyard.rotation import quat_multiply
 BACKGROUND: Final = ("floorplane", "walls_mat", "grass")
 TABLE: Final = ("table_ceramic", "light-wood", "dark-wood", "table", "frame")
 """Materials of the scenes' floors and walls, and of what things stand on."""
-_PIXELS, _BLOTCHES = 128, 16
+OBJECT: Final = "object/"
+"""What names of the materials of what a task moves begin with."""
+_PIXELS, _BLOTCHES, _LARGEST = 128, 16, 512
+_REPEAT = 5.0
+"""Of patterns [1/m]."""
 _SIZES = (0.015, 0.035)
 """Half sizes of distractors [m]."""
 _RGB = int(mujoco.mjtTextureRole.mjTEXROLE_RGB)
@@ -40,7 +45,12 @@ def paint(scene: mujoco.MjSpec, variant: Variant, areas: Sequence[Area]) -> None
     """
     generator = np.random.default_rng(np.random.SeedSequence([variant.seed, 0xA5]))
     _light(scene, variant)
-    for name, surface, materials in (("background", variant.background, BACKGROUND), ("table", variant.table, TABLE)):
+    names = [material.name for material in scene.materials]
+    for name, surface, materials in (
+        ("background", variant.background, BACKGROUND),
+        ("table", variant.table, TABLE),
+        ("objects", variant.objects, [each for each in names if each.startswith(OBJECT)]),
+    ):
         if surface is not None:
             _cover(scene, f"visual_{name}", surface, materials, generator)
     if variant.robot is not None:
@@ -75,18 +85,31 @@ def _cover(
     scene: mujoco.MjSpec, name: str, surface: Surface, materials: Sequence[str], generator: np.random.Generator
 ) -> None:
     """Give the materials of these names one look."""
+    repeat = 1.0 / surface.width if surface.picture else _REPEAT
     if surface.pattern != "plain":
-        pixels = _pixels(surface, generator)
+        pixels = _read(surface.picture) if surface.picture else _pixels(surface, generator)
+        height, width, _ = pixels.shape
         scene.add_texture(
-            name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=_PIXELS, height=_PIXELS, nchannel=3,
+            name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3,
             data=pixels.ravel().tolist(),
         )  # fmt: skip
     for material in scene.materials:
         if material.name in materials:
             plain = surface.pattern == "plain"
-            material.rgba = [*surface.first, 1.0] if plain else [1.0, 1.0, 1.0, 1.0]
+            material.rgba = [*surface.first, 1.0] if plain or surface.picture else [1.0, 1.0, 1.0, 1.0]
             material.textures[_RGB] = "" if plain else name
-            material.texuniform, material.texrepeat = True, [5.0, 5.0]
+            material.texuniform, material.texrepeat = True, [repeat, repeat]
+
+
+def _read(path: str) -> NDArray[np.uint8]:
+    """A picture `(H, W, 3)`, shrunk to at most `_LARGEST` pixels a side. Raises InvalidInput if it is none."""
+    try:
+        with Pillow.open(path) as file:
+            picture = file.convert("RGB")
+            picture.thumbnail((_LARGEST, _LARGEST))
+            return np.asarray(picture)
+    except (OSError, ValueError, Pillow.DecompressionBombError) as error:
+        raise InvalidInput(f"{path} cannot be read as a picture: {error}") from error
 
 
 def _pixels(surface: Surface, generator: np.random.Generator) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from barkyard.errors import InvalidInput
 
 T = TypeVar("T")
 Colour = tuple[float, float, float]
-PATTERNS = ("plain", "checker", "speckle")
+PATTERNS = ("plain", "checker", "speckle", "picture")
 MOST_DISTRACTORS = 12
 
 
@@ -25,18 +25,27 @@ class Surface:
     """What a surface is painted with.
 
     Attributes:
-        pattern: `plain`, `checker`, or `speckle`: blotches at random, from the variant's seed.
-        first: colour, red, green and blue in [0, 1].
+        pattern: `plain`, `checker`, `speckle`: blotches at random, from the variant's seed; or `picture`: a file, such
+            as a photograph of the real surface, cropped and rectified.
+        first: colour, red, green and blue in [0, 1]; of a picture, the factor of its colours.
         second: the other colour of a pattern.
+        picture: the file of a picture.
+        width: of the picture on the surface [m]; it repeats.
     """
 
     pattern: str
-    first: Colour
+    first: Colour = (1.0, 1.0, 1.0)
     second: Colour = (0.0, 0.0, 0.0)
+    picture: str = ""
+    width: float = 1.0
 
     def __post_init__(self) -> None:
         if self.pattern not in PATTERNS:
             raise InvalidInput(f"a surface's pattern is {self.pattern!r}; valid: {', '.join(PATTERNS)}")
+        if (self.pattern == "picture") != bool(self.picture):
+            raise InvalidInput(f"a surface's picture is {self.picture!r} with pattern {self.pattern!r}; give both or none")
+        if isinstance(self.width, bool) or not isinstance(self.width, (int, float)) or not 0.001 <= self.width <= 100.0:
+            raise InvalidInput(f"a surface's width is {self.width!r}; give metres from 0.001 to 100")
         for name in ("first", "second"):
             object.__setattr__(self, name, _colour(f"a surface's {name} colour", getattr(self, name)))
 
@@ -52,6 +61,7 @@ class Variant:
         background: of floor and walls; None as they are.
         table: of the surfaces that things stand on; None as they are.
         robot: colour of the robot's parts; None as they are.
+        objects: of what the task moves; None as it is.
         distractors: how many things lie about that the task is not about.
         camera_shift: by how much the cameras that stand in the world are moved, each in a direction of its own [m].
         camera_turn: by how much they are turned, each about an axis of its own [rad].
@@ -66,6 +76,7 @@ class Variant:
     background: Surface | None = None
     table: Surface | None = None
     robot: Colour | None = None
+    objects: Surface | None = None
     distractors: int = 0
     camera_shift: float = 0.0
     camera_turn: float = 0.0
@@ -140,7 +151,7 @@ def as_variant(value: "Variant | Mapping[str, Any] | str | None") -> Variant | N
     for name in chosen:
         if name not in names:
             raise InvalidInput(f"visual has no {name!r}; it has {', '.join(names)}")
-    for name in ("background", "table"):
+    for name in ("background", "table", "objects"):
         if chosen.get(name) is not None:
             chosen[name] = _built(Surface, f"visual {name}", chosen[name])
     poses, photographs = (_named(key, chosen.pop(key, {})) for key in ("cameras", "photographs"))
