@@ -41,7 +41,7 @@ def settings(words: Sequence[str], what: str) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if word.lstrip().startswith("{"):
             values.update(_json_object(word, what))
-        elif equals and re.fullmatch(r"\w+(\.\w+)*", name):
+        elif equals and re.fullmatch(r"[\w:-]+(\.\w+)*", name):
             values[name] = _json_or_text(value)
         else:
             raise InvalidInput(f"{what} {word!r}: write name=value, or a JSON object")

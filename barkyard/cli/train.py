@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from tyro.conf import Positional, arg
 
@@ -14,18 +14,22 @@ from barkyard.policies.registry import POLICIES, find
 if TYPE_CHECKING:
     from barkyard.embodiment import Embodiment
 
+DEFAULT: Final = "diffusion-unet"
+
 
 def train(
     datasets: Annotated[Positional[tuple[Path, ...]], arg(metavar="DATASET [DATASET ...]")],
     /,
     *,
     out: Annotated[Path, arg(metavar="DIR")],
-    policy: Annotated[str, arg(metavar="NAME", help=f"What to train: {', '.join(POLICIES)}.")] = "diffusion-unet",
+    policy: Annotated[str | None, arg(metavar="NAME", help=f"What to train: {', '.join(POLICIES)}.")] = None,
+    init: Annotated[Path | None, arg(metavar="CHECKPOINT")] = None,
     steps: int | None = None,
     batch_size: int | None = None,
     seed: int = 0,
     observations: tuple[str, ...] = (),
     override: tuple[str, ...] = (),
+    weights: tuple[str, ...] = (),
     rl: Annotated[str | None, arg(metavar="ENV")] = None,
     num_envs: int = 256,
     env_kwargs: tuple[str, ...] = (),
@@ -41,12 +45,15 @@ def train(
     Args:
         datasets: their folders; the first tells the environment. None with --rl.
         out: the run's folder; it gets last, best, log.jsonl and tensorboard.
-        policy: a name in the registry of policies.
+        policy: a name in the registry of policies; diffusion-unet unless given.
+        init: go on from this checkpoint, with its policy and normalisation.
         steps: optimiser steps; the policy's own number unless given. With --rl, iterations of PPO.
         batch_size: windows a step; the policy's own number unless given.
         seed: of weights, batches and noise.
         observations: observation parts to learn from; all vectors unless given.
         override: settings by dotted name, as network.widths=[32,64] or training.learning_rate=1e-3.
+        weights: how often steps are learnt from by who acted, as human=2 expert=0.5; unless given, a person's corrections
+            of a policy count together as much as all other steps together.
         rl: learn by PPO in this environment, from its reward.
         num_envs: parallel environments of --rl.
         env_kwargs: arguments of the environment of --rl, as difficulty=0.2.
@@ -58,11 +65,13 @@ def train(
         quiet: plain lines instead of a progress bar.
     """
     if rl is not None:
-        if datasets or resume or batch_size or observations or body or keep_every:
+        if datasets or resume or batch_size or observations or body or init or weights or keep_every:
             raise InvalidInput("--rl learns from an environment alone: leave out datasets and the options about them")
-        return _reinforce(rl, out, policy, steps, num_envs, seed, override, env_kwargs, as_json, quiet)
+        return _reinforce(rl, out, policy or DEFAULT, steps, num_envs, seed, override, env_kwargs, as_json, quiet)
     if not datasets:
         raise InvalidInput("give one or more datasets to learn from, or an environment with --rl")
+    if init is None:
+        policy = policy or DEFAULT
     from barkyard.policies.train import LOG
     from barkyard.policies.train import train as run_training
 
@@ -71,13 +80,15 @@ def train(
             datasets,
             policy,
             out,
+            init=init,
+            weights=settings(weights, "weight"),
             steps=steps,
             batch_size=batch_size,
             seed=seed,
             resume=resume,
             observation_keys=observations or None,
             overrides=settings(override, "setting"),
-            embodiment=_body(datasets[0], body) if find(policy).needs_body else None,
+            embodiment=_body(datasets[0], body) if policy and find(policy).needs_body else None,
             device=device,
             keep_every=keep_every,
             quiet=quiet,

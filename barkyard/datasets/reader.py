@@ -162,6 +162,12 @@ class Dataset:
             self._reader = RowReader(file)
         return decode_episode(self.spec, self._reader.read(row_group=row_group), self.records[index])
 
+    def acted_by(self) -> NDArray[np.str_]:
+        """`(num_frames,)` who chose each action; read from disk at every call. Raises DatasetError."""
+        files = {file.path: file for file, _ in self._places}
+        columns = [RowReader(file).read(columns=[names.ACTED_BY])[names.ACTED_BY] for file in files.values()]
+        return np.array([name for column in columns for name in column.to_pylist()], dtype=np.str_)
+
     def check_parts(self, parts: Sequence[str]) -> None:
         """Refuse a name that is no observation part here. Raises InvalidInput."""
         for part in parts:

@@ -42,6 +42,9 @@ class Windows:
         observation_keys: the observation parts wanted.
         episodes: episodes to use; all unless given.
 
+    Attributes:
+        frames: `(len,)` the dataset's frame that each window is of.
+
     Raises:
         InvalidInput: an argument is not one of the valid ones.
     """
@@ -68,12 +71,12 @@ class Windows:
         self._first = np.repeat(dataset.starts[chosen], lengths)
         self._last = np.repeat(dataset.starts[chosen] + lengths - 1, lengths)
         steps = np.arange(len(self._first)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        self._frame = self._first + steps
+        self.frames = self._first + steps
         self._history = np.arange(1 - observation_steps, 1)
         self._chunk = np.arange(action_start, action_start + horizon)
 
     def __len__(self) -> int:
-        return len(self._frame)
+        return len(self.frames)
 
     def gather(self, indices: ArrayLike) -> WindowBatch:
         """The windows numbered `indices`, `(B,)` in `0..len - 1`: frames in order of the episodes given.
@@ -85,7 +88,7 @@ class Windows:
         indices = np.asarray(indices, dtype=np.intp)
         if (indices < 0).any():
             raise IndexError(f"window {indices.min()} is not one of 0..{len(self) - 1}")
-        frame = self._frame[indices][:, None]
+        frame = self.frames[indices][:, None]
         first, last = self._first[indices][:, None], self._last[indices][:, None]
         seen = np.maximum(frame + self._history, first)
         wanted = frame + self._chunk

@@ -16,7 +16,8 @@ from barkyard.datasets import Dataset
 from barkyard.embodiment import Embodiment
 from barkyard.errors import InvalidInput
 from barkyard.policies import configuration
-from barkyard.policies.checkpoint import existing, make_policy, read_json
+from barkyard.policies.checkpoint import existing, load_policy, make_policy, read_json
+from barkyard.policies.policy import ChunkConfig, Origin, Policy
 from barkyard.policies.progress import Progress
 from barkyard.policies.registry import find
 from barkyard.policies.trainer import STATE, Trainer
@@ -29,9 +30,11 @@ TRAINING = "training."
 
 def train(
     dataset_path: str | Path | Sequence[str | Path],
-    policy_name: str,
+    policy_name: str | None,
     out: str | Path,
     *,
+    init: str | Path | None = None,
+    weights: Mapping[str, float] | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
     seed: int = 0,
@@ -54,8 +57,10 @@ def train(
 
     Args:
         dataset_path: the dataset, or several that are learnt from together; the first tells the environment.
-        policy_name: a name in the registry.
+        policy_name: a name in the registry; None with `init`.
         out: a new folder for the run.
+        init: a checkpoint to go on from: its policy, observation parts and normalisation, with the new data.
+        weights: how often steps are learnt from, by who acted; see `step_weights`. The held-out loss weighs all alike.
         steps: optimiser steps; the policy's default unless given.
         batch_size: windows a step; the policy's default unless given.
         seed: of the initial weights, the held-out episodes, the batches and the noise.
@@ -82,7 +87,11 @@ def train(
     if keep_every is not None and keep_every < 1:
         raise InvalidInput(f"keep_every is {keep_every}; give at least 1 step")
     out = Path(out)
-    entry = find(policy_name)
+    start = None if init is None else load_policy(init)
+    if (start is None) == (policy_name is None):
+        raise InvalidInput("give the name of a policy, or a checkpoint to go on from, which tells it")
+    name = start.origin.policy if start is not None else str(policy_name)
+    entry = find(name)
     changes = dict(overrides or {})
     changes |= {
         f"training.{name}": value for name, value in (("steps", steps), ("batch_size", batch_size)) if value is not None
@@ -91,7 +100,9 @@ def train(
         name.removeprefix(TRAINING): changes.pop(name) for name in list(changes) if name.startswith(TRAINING)
     }
     training = configuration.vary(entry.make_training(), of_training, TRAINING)
-    config = configuration.vary(entry.make_config(), changes)
+    config = configuration.vary(start.config if start is not None else entry.make_config(), changes)
+    if start is not None:
+        observation_keys, embodiment = _of_checkpoint(start, config, observation_keys)
     _check_folder(out, resume)
     data = TrainingData(
         [Dataset.open(path) for path in ([dataset_path] if isinstance(dataset_path, str | Path) else dataset_path)],
@@ -101,13 +112,18 @@ def train(
         seed,
         entry.policy_class().fit_observation,
         embodiment,
+        weights,
     )
-    policy = make_policy(
-        policy_name, data.features, data.normalizers, config=config, seed=seed, dataset=data.fingerprint
-    )
+    if start is not None:
+        start.features.check(data.features.observations, data.features.action_dim)
+        policy, policy.origin = start, Origin(name, data.fingerprint)
+    else:
+        policy = make_policy(name, data.features, data.normalizers, config=config, seed=seed, dataset=data.fingerprint)
     trainer = Trainer(policy.to(device), data, training, seed)
     settings = {
-        "policy": policy_name,
+        "policy": name,
+        "init": None if init is None else str(init),
+        "weights": dict(weights) if weights else None,
         "config": configuration.to_json(config),
         "training": configuration.to_json(training),
         "seed": seed,
@@ -119,6 +135,19 @@ def train(
     run.begin(resume)
     run.go_on(quiet)
     return out / LAST
+
+
+def _of_checkpoint(
+    start: Policy, config: ChunkConfig, observation_keys: Sequence[str] | None
+) -> tuple[list[str], Embodiment | None]:
+    """Observation parts and body of the checkpoint that a run goes on from. Raises InvalidInput."""
+    keys = list(start.features.observations)
+    if config != start.config or list(observation_keys or keys) != keys:
+        raise InvalidInput(
+            "a run that goes on from a checkpoint keeps its settings and its observation parts "
+            f"({', '.join(keys)}); only the settings named training.* may be others"
+        )
+    return keys, start.features.embodiment
 
 
 class _Run:

@@ -44,7 +44,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             _groups(policy, config.weight_decay), config.learning_rate, config.betas, fused=True
         )
-        self.order = BatchOrder(len(data.training), config.batch_size, seed)
+        self.order = BatchOrder(len(data.training), config.batch_size, seed, data.weights)
         self.step = 0
 
     @property

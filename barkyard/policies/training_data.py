@@ -13,6 +13,7 @@ from barkyard.embodiment import Embodiment
 from barkyard.episode import EXPERT_ACTION, POLICY_ACTION
 from barkyard.errors import InvalidInput
 from barkyard.policies.policy import ChunkConfig, FeatureSpec
+from barkyard.policies.step_weights import step_weights
 
 _OTHERS_ACTIONS = (EXPERT_ACTION, POLICY_ACTION)
 
@@ -28,10 +29,12 @@ class TrainingData:
         seed: of the split.
         fit_observation: makes the normalizer of an observation part from its `(N, d)` values.
         embodiment: the body that acts in the datasets, for policies that are built on one.
+        weights: of the steps by who acted, see `step_weights`.
 
     Attributes:
         features: what a policy that learns from it sees and commands.
         training: the windows to train on.
+        weights: `(len(training),)` how often each is drawn, relative to the others; None where all are alike.
         held_out: the windows of the episodes kept out.
         normalizers: fitted to the training episodes: one for each observation part, and one for `action`.
 
@@ -48,6 +51,7 @@ class TrainingData:
         seed: int,
         fit_observation: Callable[[NDArray[np.float32]], Normalizer] = Normalizer.fit,
         embodiment: Embodiment | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         sources = [with_expert_actions(each) for each in ([datasets] if isinstance(datasets, Dataset) else datasets)]
         if not sources:
@@ -66,9 +70,12 @@ class TrainingData:
 
         def windows(side: int, steps: int, horizon: int) -> JoinedWindows:
             pairs = zip(sources, splits, strict=True)
-            return JoinedWindows([Windows(each, steps, horizon, 1 - steps, keys, split[side]) for each, split in pairs])
+            return JoinedWindows(
+                [Windows(each, steps, horizon, 1 - steps, keys, split[side]) for each, split in pairs], sources
+            )
 
         self.training, self.held_out = (windows(side, config.observation_steps, config.horizon) for side in (0, 1))
+        self.weights = self.training.weights(weights or {})
         frames = windows(0, 1, 1)
         every = frames.gather(np.arange(len(frames)))
         self.normalizers = {key: fit_observation(every.observations[key][:, 0]) for key in keys}
@@ -78,12 +85,19 @@ class TrainingData:
 class JoinedWindows:
     """The windows of several datasets, numbered one after another."""
 
-    def __init__(self, windows: Sequence[Windows]) -> None:
-        self._windows = list(windows)
+    def __init__(self, windows: Sequence[Windows], sources: Sequence[Dataset]) -> None:
+        self._windows, self._sources = list(windows), list(sources)
         self._starts = np.concatenate([[0], np.cumsum([len(each) for each in windows])])
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    def weights(self, given: Mapping[str, float]) -> NDArray[np.float64] | None:
+        """`(len,)` weights of the windows by who acted at their steps; see `step_weights`."""
+        pairs = list(zip(self._windows, self._sources, strict=True))
+        acted_by = np.concatenate([source.acted_by()[windows.frames] for windows, source in pairs])
+        corrected = [np.full(len(windows), POLICY_ACTION in source.observation_shapes) for windows, source in pairs]
+        return step_weights(acted_by, np.concatenate(corrected), given)
 
     def gather(self, indices: ArrayLike) -> WindowBatch:
         """The windows numbered `indices`, `(B,)`; see `Windows.gather`."""
@@ -164,16 +178,21 @@ def choose_keys(dataset: Dataset, keys: Sequence[str] | None) -> list[str]:
 class BatchOrder:
     """Which windows each step reads: every epoch a new permutation, cut into batches that run on across its end.
 
-    A pure function of the seed and the step, so that a resumed run reads what it would have read.
+    Where windows have weights, each is drawn on its own, as often as its weight says. A pure function of the seed and
+    the step, so that a resumed run reads what it would have read.
     """
 
-    def __init__(self, windows: int, batch_size: int, seed: int) -> None:
+    def __init__(self, windows: int, batch_size: int, seed: int, weights: NDArray[np.float64] | None = None) -> None:
         self.windows, self.batch_size, self.seed = windows, batch_size, seed
+        self._drawn_below = None if weights is None else np.cumsum(weights) / weights.sum()
         self._epoch = -1
         self._permutation = np.empty(0, dtype=np.intp)
 
     def batch(self, step: int) -> NDArray[np.intp]:
         """`(batch_size,)` window numbers."""
+        if self._drawn_below is not None:
+            draws = np.random.default_rng((self.seed, step)).random(self.batch_size)
+            return np.searchsorted(self._drawn_below[:-1], draws, side="right")
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         epochs = places // self.windows
         numbers = np.empty_like(places)

@@ -1,77 +1,75 @@
-"""`barkyard teleop --device browser`: a person in a real browser lifts the cube."""
+"""`barkyard teleop --device browser`: a person in a real browser lifts the cube, and corrects a policy."""
 
 import json
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import pytest
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Page
 
 from barkyard.cli.main import main
 from barkyard.datasets import Dataset
+from barkyard.episode import POLICY_ACTION
 from barkyard.teleop.browser.server import Server
 from tests.cli.test_teleop import LIFT, noting_environment
-from tests.teleop.browser.chromium import Chromium, Page, needs_chromium, wait_for
-from tests.teleop.scripted import lifting_keys
+from tests.teleop.browser.chromium import chromium, needs_chromium, open_page, text, wait_for
 
-BROWSER_KEYS = {"up": "ArrowUp", "down": "ArrowDown", "left": "ArrowLeft", "right": "ArrowRight", "space": " "}
+pytestmark = [pytest.mark.slow, needs_chromium]
 
-
-class Hands(threading.Thread):
-    """Opens the page, starts an episode, and holds down what lifts the cube until the page is gone."""
-
-    def __init__(self, made: dict[str, Any], folder: Path) -> None:
-        super().__init__(daemon=True)
-        self._made, self._folder = made, folder
-        self.failure: BaseException | None = None
-        self.speed = self.latency = ""
-
-    def run(self) -> None:
-        try:
-            wait_for("the page", lambda: "server" in self._made and self._made["server"].port)
-            with Chromium(self._folder / "profile") as chromium:
-                page = chromium.open(self._made["server"].url())
-                wait_for("a picture", lambda: page.text("speed"))  # a page takes no keys before it is painted
-                self._lift(page)
-        except BaseException as error:
-            self.failure = error
-            os.kill(os.getpid(), signal.SIGINT)  # nobody would end the session
-
-    def _lift(self, page: Page) -> None:
-        env, held, closed = self._made["env"], set[str](), 0.0
-        began = time.monotonic()
-        while not page.text("cover"):
-            assert time.monotonic() - began < 300.0, "the cube was not lifted"
-            if page.text("phase").startswith("ready"):
-                page.tap("Enter")
-                closed = 0.0
-                wait_for("the start", lambda: "ready" not in page.text("phase"))
-                continue
-            tcp, cube = env.simulation.robot.tcp_pos_world[0].copy(), env.task.grasping.object.pos[0].copy()
-            wanted, close = lifting_keys(tcp, cube, closed > 0.0, slack=0.012)
-            if closed and time.monotonic() - closed < 0.8:
-                wanted = set()
-            for key in held - wanted:
-                page.key(BROWSER_KEYS.get(key, key), False)
-            for key in wanted - held:
-                page.key(BROWSER_KEYS.get(key, key), True)
-            held = wanted
-            if close:
-                page.tap(" ")
-                closed = time.monotonic()
-                page.screenshot(self._folder / "page.png")
-            speed, latency = page.text("speed"), page.text("latency")
-            self.speed, self.latency = speed or self.speed, latency or self.latency
+FAR, NEAR, SETTLED_S = 0.04, 0.008, 0.4
+"""Beyond the first distance a key is held, down to the second it is tapped, once what was done before is seen [m, s]."""
+OPENING: Final = ("ArrowUp", "ArrowDown"), ("ArrowLeft", "ArrowRight"), (".", ";")
 
 
-@pytest.mark.slow
-@needs_chromium
-def test_a_person_lifts_the_cube_in_a_browser(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+class Pilot:
+    """A person who looks, moves with keys that take effect late, and closes and lifts. Final."""
+
+    def __init__(self, page: Page, env: Any) -> None:
+        self._page, self._env = page, env
+        self._held: set[str] = set()
+        self._moved = self._closed = 0.0
+
+    def look_and_act(self) -> None:
+        now = time.monotonic()
+        if self._closed:
+            self._hold({";"} if now > self._closed + 1.0 else set())
+            return
+        tcp, cube = self._env.simulation.robot.tcp_pos_world[0], self._env.task.grasping.object.pos[0]
+        off = np.array([tcp[0] - cube[0], tcp[1] - cube[1], tcp[2] - cube[2]])  # the camera looks along the world's -x
+        above = np.hypot(off[0], off[1]) > 0.02
+        axes = [0, 1] if above else [0, 1, 2]
+        keys = {i: OPENING[i][0 if off[i] > 0 else 1] for i in axes if abs(off[i]) > NEAR}
+        self._hold({key for i, key in keys.items() if abs(off[i]) > FAR})
+        if self._held or now < self._moved + SETTLED_S:
+            return
+        for key in keys.values():
+            self._page.keyboard.press(key)
+            self._moved = time.monotonic()
+        if not keys and not above:
+            self._page.keyboard.press(" ")
+            self._closed = time.monotonic()
+
+    def _hold(self, wanted: set[str]) -> None:
+        for key in self._held - wanted:
+            self._page.keyboard.up(key)
+        for key in wanted - self._held:
+            self._page.keyboard.down(key)
+        if wanted != self._held:
+            self._held, self._moved = wanted, time.monotonic()
+
+
+Part = Callable[[Chromium, str, dict[str, Any]], None]
+
+
+def at_the_page(monkeypatch: pytest.MonkeyPatch, part: Part, words: list[str]) -> None:
+    """Runs the command, and `part` in a thread with a browser, the page's address and what the command opened."""
     made = noting_environment(monkeypatch)
     started = Server.start
 
@@ -80,18 +78,104 @@ def test_a_person_lifts_the_cube_in_a_browser(
         made["server"] = self
 
     monkeypatch.setattr(Server, "start", start)
-    hands = Hands(made, tmp_path)
-    hands.start()
-    out = tmp_path / "d"
-    words = ["--device", "browser", "--port", "0", "--episodes", "1", "--speed", "0.15", "--json"]
-    code = main(["teleop", LIFT, "--out", str(out), *words])
-    hands.join(60.0)
-    assert hands.failure is None
+    failures: list[BaseException] = []
+
+    def person() -> None:
+        try:
+            wait_for("the page", lambda: "server" in made and made["server"].port)
+            with chromium() as browser:
+                part(browser, made["server"].url(), made)
+        except BaseException as error:
+            failures.append(error)
+            os.kill(os.getpid(), signal.SIGINT)  # nobody would end the session
+
+    thread = threading.Thread(target=person, daemon=True)
+    thread.start()
+    code = main(["teleop", LIFT, "--device", "browser", "--port", "0", *words])
+    thread.join(60.0)
+    if failures:
+        raise failures[0]
     assert code == 0
+
+
+def strangers_are_refused(browser: Chromium, url: str) -> None:
+    wrong = browser.new_page()
+    answer = wrong.goto(url[:-1] + ("a" if url[-1] != "a" else "b"))
+    assert answer is not None and answer.status == 403 and "lacks its token" in wrong.content()
+    wrong.route("http://elsewhere.example/", lambda route: route.fulfill(body="<p>another site</p>"))
+    wrong.goto("http://elsewhere.example/")
+    socket = url.replace("http:", "ws:").replace("/?", "/socket?")
+    opened = "url => new Promise(done => { const s = new WebSocket(url); s.onopen = () => done(true); s.onerror = () => done(false); })"
+    assert wrong.evaluate(opened, socket) is False
+    wrong.close()
+
+
+def test_a_person_lifts_the_cube_in_a_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: dict[str, str] = {}
+
+    def lift(browser: Chromium, url: str, made: dict[str, Any]) -> None:
+        page = open_page(browser, url)
+        wait_for("a picture", lambda: text(page, "speed"))
+        strangers_are_refused(browser, url)
+        viewer = open_page(browser, url)
+        wait_for("a picture", lambda: text(viewer, "speed"))
+        assert text(viewer, "role").startswith("you look on")
+        viewer.keyboard.press("Enter")
+        viewer.keyboard.down("ArrowDown")  # it would drive away from the cube
+        assert viewer.locator("[data-event=start]").is_disabled()
+        page.screenshot(path=tmp_path / "ready.png")
+        began = time.monotonic()
+        while not text(page, "cover"):
+            assert time.monotonic() - began < 400.0, "the cube was not lifted"
+            if text(page, "phase").startswith("ready"):
+                page.keyboard.press("Enter")
+                wait_for("the start", lambda: "ready" not in text(page, "phase"))
+                pilot = Pilot(page, made["env"])
+            pilot.look_and_act()
+            if time.monotonic() - began > 3.0 and not (tmp_path / "page.png").exists():
+                page.screenshot(path=tmp_path / "page.png")
+            shown.update({name: text(page, name) or shown.get(name, "") for name in ("speed", "latency")})
+        viewer.screenshot(path=tmp_path / "over.png")
+
+    out = tmp_path / "d"
+    at_the_page(monkeypatch, lift, ["--out", str(out), "--episodes", "1", "--speed", "0.3", "--json"])
     report = json.loads(capsys.readouterr().out)
-    episode = Dataset.open(out).episode(0)
+    dataset = Dataset.open(out)
+    assert dataset.num_episodes == 1
+    episode = dataset.episode(0)
     assert episode.success and set(episode.acted_by) == {"human:browser"}
     assert report["warnings"] == [] and len(report["latency_s"]) == 2
-    assert hands.speed.endswith("pictures/s") and hands.latency.startswith("key to picture")
-    assert (tmp_path / "page.png").exists()
-    print(report, hands.speed, hands.latency)
+    assert shown["speed"].endswith("pictures/s") and shown["latency"].startswith("key to picture")
+    print(report, shown)
+
+
+def test_a_policy_is_shown_and_corrected_in_a_browser_and_the_last_episode_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def correct(browser: Chromium, url: str, made: dict[str, Any]) -> None:
+        page = open_page(browser, url)
+        for number in (0, 1):
+            wait_for("the episode", lambda: text(page, "phase").startswith("ready"))
+            page.locator("[data-event=start]").click()
+            wait_for("the policy", lambda: "expert acts" in text(page, "role"))
+            page.keyboard.down("ArrowUp")
+            wait_for("the person", lambda: "human acts" in text(page, "role"))
+            page.screenshot(path=tmp_path / "policy.png")
+            page.keyboard.up("ArrowUp")
+            wait_for("the end", lambda number=number: text(page, "kept").startswith(f"{number + 1} of 3"))
+        page.locator("[data-event=undo]").click()
+        wait_for("the removal", lambda: text(page, "kept").startswith("1 of 3"))
+        page.locator("[data-event=stop]").click()
+
+    out = tmp_path / "d"
+    at_the_page(monkeypatch, correct, ["--out", str(out), "--episodes", "3", "--policy", "expert"])
+    dataset = Dataset.open(out)
+    assert dataset.num_episodes == 1
+    episode = dataset.episode(0)
+    person = episode.acted_by == "human:browser"
+    assert episode.success and set(episode.acted_by) == {"human:browser", "expert"}
+    proposed = episode.observations[POLICY_ACTION][:-1]
+    np.testing.assert_array_equal(episode.actions[~person], proposed[~person])
+    assert np.abs(episode.actions[person] - proposed[person]).max() > 0.1

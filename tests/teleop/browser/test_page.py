@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Page
 
 from barkyard.teleop.browser.device import Browser
 from barkyard.teleop.command import Command
 from barkyard.teleop.keys import DEFAULT_KEYS
 from barkyard.teleop.session import Status
-from tests.teleop.browser.chromium import PATIENCE_S, Chromium, Page, needs_chromium
+from tests.teleop.browser.chromium import PATIENCE_S, chromium, needs_chromium, open_page, text
 from tests.teleop.scripted import FULL
 
 pytestmark = needs_chromium
@@ -22,9 +24,9 @@ PICTURE = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with Chromium(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
+def browser() -> Iterator[Chromium]:
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture
@@ -45,43 +47,43 @@ def until(device: Browser, what: str, met: Any) -> Any:
         time.sleep(0.01)
 
 
-def opened(device: Browser, chromium: Chromium) -> Page:
-    page = chromium.open(device.server.url())
-    until(device, "the page shows pictures", lambda _: page.text("speed"))
+def opened(device: Browser, browser: Chromium) -> Page:
+    page = open_page(browser, device.server.url())
+    until(device, "the page shows pictures", lambda _: text(page, "speed"))
     return page
 
 
 def test_keys_move_while_they_are_down_and_not_after_the_page_lost_the_focus(
-    device: Browser, chromium: Chromium
+    device: Browser, browser: Chromium
 ) -> None:
-    page = opened(device, chromium)
-    assert page.text("phase") == "● recording 3.2 s" and page.text("role").startswith("you drive")
-    page.key("ArrowUp", True)
-    page.key("o", True)
+    page = opened(device, browser)
+    assert text(page, "phase") == "● recording 3.2 s" and text(page, "role").startswith("you drive")
+    page.keyboard.down("ArrowUp")
+    page.keyboard.down("o")
     held = (0.15, 0.0, 0.0, 0.0, 0.0, 1.5)
     until(device, "two keys are held", lambda command: command.twist == held)
-    page.key("o", False)
+    page.keyboard.up("o")
     until(device, "one key is held", lambda command: command.twist == (*held[:5], 0.0))
-    page.run("window.dispatchEvent(new Event('blur'))")
+    page.evaluate("window.dispatchEvent(new Event('blur'))")
     until(device, "nothing is held", lambda command: not any(command.twist))
-    page.tap(" ")
+    page.keyboard.press(" ")
     until(device, "the gripper closes", lambda command: command.changed and command.gripper == 1.0)
-    page.tap("Escape")
+    page.keyboard.press("Escape")
     assert until(device, "a word arrives", lambda command: command.events) == ("stop",)
-    page.run("document.querySelector('[data-event=keep]').click()")
+    page.evaluate("document.querySelector('[data-event=keep]').click()")
     assert until(device, "a word arrives", lambda command: command.events) == ("keep",)
     page.close()
 
 
-def test_one_drives_and_the_others_look_on(device: Browser, chromium: Chromium) -> None:
-    driver = opened(device, chromium)
-    viewer = opened(device, chromium)
-    assert viewer.text("role").startswith("you look on, 1 other page")
+def test_one_drives_and_the_others_look_on(device: Browser, browser: Chromium) -> None:
+    driver = opened(device, browser)
+    viewer = opened(device, browser)
+    assert text(viewer, "role").startswith("you look on, 1 other page")
     heard: list[Command] = []
-    viewer.run("say({kind: 'drive'})")
-    viewer.key("ArrowUp", True)
-    viewer.run("say({kind: 'said', event: 'stop'})")
-    driver.key("ArrowDown", True)
+    viewer.evaluate("say({kind: 'drive'})")
+    viewer.keyboard.down("ArrowUp")
+    viewer.evaluate("say({kind: 'said', event: 'stop'})")
+    driver.keyboard.down("ArrowDown")
 
     def hear(command: Command) -> bool:
         heard.append(command)
@@ -91,15 +93,15 @@ def test_one_drives_and_the_others_look_on(device: Browser, chromium: Chromium) 
     assert all(command.twist[0] <= 0 and not command.events for command in heard)
     driver.close()
     until(device, "the robot stands where the driver left", lambda command: not any(command.twist))
-    until(device, "the seat is free", lambda _: "Nobody drives" in viewer.text("cover"))
-    viewer.run("document.querySelector('#cover button').click()")
-    until(device, "the viewer drives", lambda _: viewer.text("role").startswith("you drive"))
+    until(device, "the seat is free", lambda _: "Nobody drives" in text(viewer, "cover"))
+    viewer.evaluate("document.querySelector('#cover button').click()")
+    until(device, "the viewer drives", lambda _: text(viewer, "role").startswith("you drive"))
     viewer.close()
 
 
-def test_pictures_wait_for_a_page_that_is_slow(device: Browser, chromium: Chromium) -> None:
-    page = opened(device, chromium)
-    page.run("draw = () => {}")  # it draws no more, and so says no more that it has drawn
+def test_pictures_wait_for_a_page_that_is_slow(device: Browser, browser: Chromium) -> None:
+    page = opened(device, browser)
+    page.evaluate("draw = () => {}")  # it draws no more, and so says no more that it has drawn
     unasked, deadline = 0, time.monotonic() + PATIENCE_S
     while unasked < 20:  # what was drawn before may still be told
         made: list[int] = []
@@ -110,13 +112,13 @@ def test_pictures_wait_for_a_page_that_is_slow(device: Browser, chromium: Chromi
     page.close()
 
 
-def test_the_page_shows_what_a_person_must_know(device: Browser, chromium: Chromium, tmp_path: Path) -> None:
-    page = opened(device, chromium)
-    page.key("ArrowUp", True)
-    until(device, "the latency is known", lambda _: page.text("latency").startswith("key to picture"))
-    assert page.text("kept") == "2 of 50 episodes kept" and page.text("message") == "episode 2 kept"
-    assert "gripper" in page.text("keys") and page.text("title") == "barkyard/Lift-v0"
-    assert page.run("document.getElementById('key up').className") == "down"
-    page.screenshot(tmp_path / "page.png")
+def test_the_page_shows_what_a_person_must_know(device: Browser, browser: Chromium, tmp_path: Path) -> None:
+    page = opened(device, browser)
+    page.keyboard.down("ArrowUp")
+    until(device, "the latency is known", lambda _: text(page, "latency").startswith("key to picture"))
+    assert text(page, "kept") == "2 of 50 episodes kept" and text(page, "message") == "episode 2 kept"
+    assert "gripper" in text(page, "keys") and text(page, "title") == "barkyard/Lift-v0"
+    assert page.evaluate("document.getElementById('key up').className") == "down"
+    page.screenshot(path=tmp_path / "page.png")
     assert (tmp_path / "page.png").stat().st_size > 10_000
     page.close()
