@@ -1,11 +1,13 @@
 """The schooling: a seed repeats it, weights go in and come out, lessons know how their episodes end."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from barkyard.envs.registry import make_vec_env
+from barkyard.errors import InvalidInput
 from barkyard.experts.locomotion.lessons import (
     DIFFERENT,
     EPISODE,
@@ -13,6 +15,7 @@ from barkyard.experts.locomotion.lessons import (
     LEVEL_STEP,
     REST,
     SPOILT,
+    STALLED,
     STUCK,
     TOUCH,
     TOUCHES_COUNT,
@@ -23,7 +26,7 @@ from barkyard.experts.locomotion.lessons import (
 )
 from barkyard.experts.locomotion.network import Network
 from barkyard.experts.locomotion.ppo import Lesson, PPOSettings, learn
-from barkyard.experts.locomotion.training import RECIPES
+from barkyard.experts.locomotion.training import RECIPES, train
 
 FLAT, ROUGH = "barkyard/QuadrupedVelocity-v0", "barkyard/QuadrupedRough-v0"
 WEAVE, JUMP = "barkyard/WeavePoles-v0", "barkyard/BroadJump-v0"
@@ -190,12 +193,38 @@ def test_first_runs_of_a_course_are_broken_off_at_different_times() -> None:
 
 def test_skills_build_on_those_before_them() -> None:
     """Every stage's lesson fits its environment, and starts from weights that are there by then."""
-    made: list[str] = []
+    made: list[tuple[str, int]] = []
     for skill, stages in RECIPES.items():
-        for stage in stages:
+        for number, stage in enumerate(stages):
             assert stage.start is None or stage.start in made
             lesson = stage.lesson(make_vec_env(stage.env_id, 1, autoreset_mode="Disabled", **stage.env_kwargs), 0)
             lesson.env.reset(seed=0)
             lesson.begin(np.arange(1))
             assert lesson.observe().shape == (1, lesson.observation_size)
-        made.append(skill)
+            made.append((skill, number))
+
+
+def test_a_skill_begins_with_a_stage_of_another(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"walk\.1\.safetensors is not there; train 'walk' first"):
+        train("slope", tmp_path, 1)
+
+
+@pytest.mark.parametrize("hurry", [0.0, 0.3])
+def test_who_stands_still_fails_where_that_counts(hurry: float) -> None:
+    """The first robot goes at 0.2 m/s, the second at 0.4."""
+    env = make_vec_env(WEAVE, 2, autoreset_mode="Disabled", randomization="none", terminate_on_success=False)
+    lesson = CourseLesson(env, 0, hurry=hurry)
+    env.reset(seed=0)
+    lesson.begin(np.arange(2))
+    failed = []
+    for _ in range(round(STALLED / env.control_dt) + 5):
+        lesson.observe()
+        lesson._command[:] = [1.0, 0.0, 0.0]
+        robot = lesson.robot
+        robot.heading_velocity = lambda: np.array([[0.2, 0.5, 0.0], [0.4, 0.0, 0.0]])  # type: ignore[method-assign]
+        lesson.reward()
+        failed.append(lesson.failed().tolist())
+    assert failed[round(STALLED / env.control_dt) - 2] == [False, False]
+    assert failed[-1] == [hurry > 0.0, False]
+    lesson.begin(np.array([0]))
+    assert not lesson.failed().any()

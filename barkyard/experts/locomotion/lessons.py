@@ -97,6 +97,8 @@ class WalkLesson(Lesson):
         return means
 
 
+STALLED, ASKED = 2.0, 0.3
+"""For how long a command to move faster than the second [m/s] may be followed too slowly [s]."""
 DIFFERENT, STUCK, LONGEST, REST = 12.0, 30.0, 26.0, 1.0
 """First episodes on a course are broken off within this, so that robots are at different places; others after this;
 what the experts' runs take; and how long the end is held [s]."""
@@ -145,19 +147,24 @@ class CourseLesson(Lesson):
         seed: of where and for how long the episodes are.
         skills: of `agility.way`; those that are practised, from where the shipped experts hand over to them to where
             others are asked for. None is the whole way, from the task's own starts.
+        hurry: speed along the command [m/s] below which a robot does not get on, and fails after `STALLED`. At 0, who
+            falls often learns to stand still; above, who walks well is less careful.
     """
 
     observation_size = OBSERVATION_SIZE
 
-    def __init__(self, env: RobotVectorEnv, seed: int, skills: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self, env: RobotVectorEnv, seed: int, skills: tuple[int, ...] | None = None, hurry: float = 0.0
+    ) -> None:
         task = env.task
         assert isinstance(task, AgilityTask)
+        self._hurry = hurry
         self.env, self.task, self.robot = env, task, task.quadruped
         self.walk, self._reward = Walk(task.quadruped), WalkReward(task.quadruped)
         self._generator = np.random.default_rng(seed)
         self._skills, self._starts = skills, None if skills is None else handovers(env, skills)
         self._limit = self._generator.uniform(0.0, DIFFERENT, env.num_envs)
-        self._touches, self._age, self._at_end = np.zeros((3, env.num_envs))
+        self._touches, self._age, self._at_end, self._stalled = np.zeros((4, env.num_envs))
         self._sums: dict[str, list[float]] = {}
         self._runs, self._clean, self._falls = 0, 0, 0
 
@@ -176,7 +183,7 @@ class CourseLesson(Lesson):
             states[ids], mask[ids] = self._starts[self._generator.integers(len(self._starts), size=len(ids))], True
             self.env.set_states(states, mask)
         self._reward.begin(ids)
-        self._touches[ids], self._age[ids], self._at_end[ids] = 0, 0.0, 0.0
+        self._touches[ids], self._age[ids], self._at_end[ids], self._stalled[ids] = 0, 0.0, 0.0, 0.0
 
     def observe(self) -> Floats:
         """The walking network's view, under the guide's command."""
@@ -196,10 +203,18 @@ class CourseLesson(Lesson):
         self._touches += poles
         self._age += self.env.control_dt
         self._at_end += self.task.guide.arrived() * self.env.control_dt
-        error = np.linalg.norm((self._command - self.robot.heading_velocity())[:, :2], axis=1)
+        velocity, asked = self.robot.heading_velocity()[:, :2], np.linalg.norm(self._command[:, :2], axis=1)
+        slow = (velocity * self._command[:, :2]).sum(axis=1) < self._hurry * asked
+        slow &= (asked > ASKED) & (self._hurry > 0.0)
+        self._stalled = np.where(slow, self._stalled + self.env.control_dt, 0.0)
+        error = np.linalg.norm(self._command[:, :2] - velocity, axis=1)
         for name, values in {**parts, "reward": reward, "error": error, "poles": poles}.items():
             self._sums.setdefault(name, []).append(float(values.mean()))
         return reward * self.env.control_dt - cost
+
+    def failed(self) -> NDArray[np.bool_]:
+        """Who does not get on."""
+        return self._stalled > STALLED
 
     def expired(self) -> NDArray[np.bool_]:
         """Who has been at the end for `REST`, or is to do something else; first and stuck episodes."""

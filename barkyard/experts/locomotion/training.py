@@ -13,13 +13,14 @@ from typing import Any
 
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.registry import make_vec_env
-from barkyard.envs.tasks.agility.way import LAND, WEAVE
+from barkyard.envs.tasks.agility.way import LAND, SLOPE, WEAVE
+from barkyard.errors import InvalidInput
 from barkyard.experts.locomotion.lessons import CourseLesson, JumpLesson, SlopeLesson, WalkLesson
 from barkyard.experts.locomotion.network import Network
 from barkyard.experts.locomotion.ppo import Lesson, PPOSettings, learn
 from barkyard.provenance import versions
 
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS, STAGES = Path(__file__).parent / "weights", "stages"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Stage:
         env_id: where.
         settings: of PPO.
         env_kwargs: arguments of the environment.
-        start: the skill whose weights it goes on from; None is the stage before, or random weights for the first.
+        start: skill and stage whose weights it goes on from; None is the stage before, or random weights for the first.
         span: which part of the lesson this is.
         seed: of torch and of the lesson.
     """
@@ -40,7 +41,7 @@ class Stage:
     env_id: str
     settings: PPOSettings
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    start: str | None = None
+    start: tuple[str, int] | None = None
     span: tuple[float, float] = (0.0, 1.0)
     seed: int = 0
 
@@ -59,44 +60,53 @@ def _fine(iterations: int, std: float = 0.1) -> PPOSettings:
     return PPOSettings(iterations, std=std, entropy=0.001, learning_rate=(6e-4, 1e-4), warm_up=8)
 
 
-def _practise(skill: int) -> Callable[[RobotVectorEnv, int], Lesson]:
-    return partial(CourseLesson, skills=(skill,))
+def _practise(skill: int, hurry: float = 0.0) -> Callable[[RobotVectorEnv, int], Lesson]:
+    return partial(CourseLesson, skills=(skill,), hurry=hurry)
 
 
 RECIPES: Mapping[str, Sequence[Stage]] = {
     "walk": (
         Stage(WalkLesson, _ROUGH, PPOSettings(500, std=0.2, entropy=0.002), _SMOOTH),
         Stage(WalkLesson, _ROUGH, PPOSettings(200, std=0.12, entropy=0.001, learning_rate=(6e-4, 1e-4)), seed=1),
+        Stage(WalkLesson, _ROUGH, _fine(300, 0.12), seed=2),
     ),
     "jump": (
         Stage(JumpLesson, _JUMP, PPOSettings(700, std=0.2, entropy=0.002, learning_rate=(1e-3, 2e-4)), _BOARDS),
     ),
     "weave": (
-        Stage(CourseLesson, _WEAVE, _fine(400), _BOARDS, start="walk"),
+        Stage(CourseLesson, _WEAVE, _fine(400), _BOARDS, start=("walk", 1)),
         Stage(_practise(WEAVE), _COURSE, _fine(250), {**_PARTS, "difficulty": 0.1}, seed=1),
     ),
     "slope": (
         Stage(SlopeLesson, _ROUGH, PPOSettings(400, std=0.15, entropy=0.002), {**_SMOOTH, "terrain": "slope"},
-              start="walk"),
+              start=("walk", 1)),
         Stage(SlopeLesson, _ROUGH, PPOSettings(250, std=0.12, entropy=0.001, learning_rate=(6e-4, 1e-4), warm_up=6),
               {"terrain": "slope"}, seed=1),
+        Stage(_practise(SLOPE, hurry=0.1), _COURSE, _fine(200), _PARTS, seed=2),
     ),
     "land": (
-        Stage(_practise(LAND), _COURSE, _fine(150, 0.12), _PARTS, start="walk"),
+        Stage(_practise(LAND, hurry=0.3), _COURSE, _fine(250, 0.12), _PARTS, start=("slope", 2)),
     ),
 }  # fmt: skip
 """In the order in which they build on one another."""
 
 
 def train(skill: str, out: Path, threads: int) -> Network:
-    """Make one skill and write `OUT/<skill>.safetensors`; its numbers go to `OUT/<skill>.jsonl`."""
+    """Make one skill.
+
+    Writes `OUT/<skill>.safetensors`, its numbers to `OUT/<skill>.jsonl`, and each stage to `OUT/stages`, where other
+    skills begin.
+
+    Raises:
+        InvalidInput: a stage it begins with is not there.
+    """
     network: Network | None = None
     began, steps = time.perf_counter(), 0
-    out.mkdir(parents=True, exist_ok=True)
+    (out / STAGES).mkdir(parents=True, exist_ok=True)
     with (out / f"{skill}.jsonl").open("w") as log:
         for number, stage in enumerate(RECIPES[skill]):
             if stage.start is not None:
-                network = Network.load(out / f"{stage.start}.safetensors")
+                network = _stage(out, *stage.start)
 
             def report(numbers: dict[str, float], _: Callable[[], Network], stage_number: int = number) -> None:
                 log.write(json.dumps({"stage": stage_number, **numbers}) + "\n")
@@ -116,6 +126,7 @@ def train(skill: str, out: Path, threads: int) -> Network:
                 stage.lesson(env, stage.seed), stage.settings, stage.seed, network, stage.span, report, threads
             )
             env.close()
+            network.save(_stage_path(out, skill, number))
             steps += stage.settings.iterations * stage.settings.num_envs * stage.settings.steps
     assert network is not None
     stages = [
@@ -128,6 +139,17 @@ def train(skill: str, out: Path, threads: int) -> Network:
     }  # fmt: skip
     network.save(out / f"{skill}.safetensors")
     return network
+
+
+def _stage_path(out: Path, skill: str, number: int) -> Path:
+    return out / STAGES / f"{skill}.{number}.safetensors"
+
+
+def _stage(out: Path, skill: str, number: int) -> Network:
+    path = _stage_path(out, skill, number)
+    if not path.exists():
+        raise InvalidInput(f"{path} is not there; train {skill!r} first, into the same folder")
+    return Network.load(path)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
