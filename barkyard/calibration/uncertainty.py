@@ -100,7 +100,7 @@ def estimate_uncertainty(
         seed: of the draws.
     """
     free = ~_held(point)
-    memory, seconds = _block_length(point, logs)
+    memory, seconds = block_length(point, logs)
     recordings = [_block_sums(point, rows, free) for rows in _rows(logs, math.inf)]
     blocks = [[_block_sums(point, rows, free) for rows in part] for part in _rows_by_log(logs, seconds)]
     flat = [block for part in blocks for block in part]
@@ -198,7 +198,7 @@ def _rows_by_log(logs: Sequence[RobotLog], seconds: float) -> list[list[slice]]:
     return found
 
 
-def _block_length(point: Linearization, logs: Sequence[RobotLog]) -> tuple[float, float]:
+def block_length(point: Linearization, logs: Sequence[RobotLog]) -> tuple[float, float]:
     """Correlation time of the residuals, and the length of a block [s]."""
     memories = []
     for log, rows in zip(logs, _rows(logs, math.inf), strict=True):

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from barkyard.calibration.fit import descend
 from barkyard.calibration.logs import RobotLog
+from barkyard.calibration.misfit import find_misfit
 from barkyard.calibration.plant import Plant
 from barkyard.calibration.problem import Linearization, Problem
-from barkyard.calibration.uncertainty import estimate_uncertainty, white_intervals
+from barkyard.calibration.uncertainty import block_length, estimate_uncertainty, white_intervals
 from barkyard.calibration.unknowns import targets
-from tests.calibration.synthetic import TRUTH, arm, places, record, unknowns
+from tests.calibration.synthetic import TRUTH, arm, chirp, places, record, unknowns
 
 Array = NDArray[np.float64]
 
@@ -45,6 +46,24 @@ def linear_coverage(repeats: int, memory: float, seed: int) -> tuple[float, floa
         hits[k] = (known.low <= truth) & (truth <= known.high), (low <= truth) & (truth <= high)
     blocks, white = hits.mean(axis=(0, 2))
     return float(blocks), float(white)
+
+
+def misfit_rate(repeats: int, memory: float) -> float:
+    """How often pure noise of 5 mrad, on three recordings of 10 s, is taken for a misfit."""
+    found = 0
+    for k in range(repeats):
+        logs, left = [], []
+        for run in range(3):
+            time, command = chirp(10 * k + run, 10.0)
+            late = np.concatenate([command[:1].repeat(3, axis=0), command[:-3]])
+            rng = np.random.default_rng(10_000 + 10 * k + run)
+            noise = 0.005 * np.stack([ar1(rng, len(time), memory) for _ in range(2)], axis=1)
+            logs.append(RobotLog(f"run{run}", ("shoulder", "elbow"), time, command, time, late + noise))
+            left.append(-noise.ravel())
+        residuals = np.concatenate(left)
+        point = Linearization(np.zeros(1), residuals, np.ones(residuals.size), np.zeros((residuals.size, 1)))
+        found += bool(find_misfit(point, logs, block_length(point, logs)[1]).found)
+    return found / repeats
 
 
 def ar1(rng: np.random.Generator, size: int, memory: float) -> Array:
