@@ -15,7 +15,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name, successes in (("best", 90), ("bad", 30)):
         make_result(successes, 100, actor=name).save(tmp_path / f"{name}.json")
-    rows = [f"{name},Lift,{10**9 + i},{int(name == 'best')}" for name in ("best", "bad") for i in range(3)]
+    rows = [f"{name},Lift-v0,{10**9 + i},{int(name == 'best')}" for name in ("best", "bad") for i in range(3)]
     (tmp_path / "real.csv").write_text("\n".join(["policy,task,trial,success", *rows]))
 
 
@@ -50,6 +50,6 @@ def test_wrong_words(words: list[str], message: str, capsys: pytest.CaptureFixtu
 
 
 def test_hand_picked_seeds_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("picked.csv").write_text(f"policy,task,trial,success\nbest,Lift,{10**9 + 7},1\nbest,Lift,{10**9 + 9},1\n")
+    Path("picked.csv").write_text(f"policy,task,trial,success\nbest,Lift-v0,{10**9 + 7},1\nbest,Lift-v0,{10**9 + 9},1\n")
     assert main(["predict", "best.json", "--real", "picked.csv"]) == 2
     assert "picked by hand" in capsys.readouterr().err

@@ -80,18 +80,29 @@ def written(report: Report, tmp_path: Path) -> Page:
 
 def test_page_holds_everything(tmp_path: Path) -> None:
     page = written(full_report(tmp_path), tmp_path)
-    assert page.sections() == ["success", "videos", "training", "dataset", "commands", "provenance"]
+    assert page.sections() == ["success", "comparison", "videos", "training", "dataset", "commands", "provenance"]
     for text in (
         "99 of 100", "99.0 %", "94.6 - 100.0 %",  # expert
         "95 of 100", "95.0 %", "88.7 - 98.4 %", "success 95, time limit 5",  # policy
         "100 seeds, 1000000000 to 1000000099", "12345", "200, of which 198 succeeded", "d00d", "00112233", "3.17.0",
         "barkyard collect\nbarkyard train", "barkyard evaluate x", make_result(95).fingerprint,
         "3 more are in the run's folder", "Mean score", *(score_texts(make_result(95)) or ()),
-        '{"controller": "OSC_POSE"}',
+        '{"controller": "OSC_POSE"}', "expert: not enough evidence against diffusion: +4 points",
     ):  # fmt: skip
         assert text in page.text, text
     assert len(page.all("svg")) == 2 + 1
     assert "stopped early" not in page.text
+
+
+def test_what_is_no_fair_sample_is_marked(tmp_path: Path) -> None:
+    raced = make_result(8, 8, actor="new", episodes_asked=100, sampling="sequential", sampling_note="better than old")
+    searched = make_result(3, 5, actor="frail", sampling="search", sampling_note="a search")
+    page = written(Report("x", (raced, searched)), tmp_path)
+    for text in (
+        "8/100 +", "5 !", "not a fair sample: a search looked for failures", "ended when the answer was known",
+        "new: stopped early, better than old", "2 failures found by a search, such as seed 1000000003", "0.0 - 100.0 %",
+    ):  # fmt: skip
+        assert text in page.text, text
 
 
 def test_video_is_embedded_whole_with_a_film_strip(tmp_path: Path) -> None:
