@@ -153,7 +153,7 @@ FULL = Plan(
 def trial() -> Plan:
     """A small one, to see that it works."""
     robots = {name: replace(robot, seconds=6.0) for name, robot in _ROBOTS.items()}
-    tasks = (_arm("barkyard/Lift-v0", 5, 10), _legs("barkyard/BroadJump-v0", 5, 10))
+    tasks = (_arm("barkyard/Lift-v0", 10, 10), _legs("barkyard/BroadJump-v0", 10, 10))
     kept = {"expert", "expert, noise 1", "expert, noise 0.3", "mlp", "mlp, few", "mip, early"}
     small = [
         replace(
