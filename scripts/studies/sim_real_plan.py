@@ -127,7 +127,7 @@ def _legs(env: str, demonstrations: int, steps: int) -> Task:
     return Task(
         env,
         "barkour_vb",
-        {"expert": 0.0, "expert, noise 0.1": 0.1, "expert, noise 0.2": 0.2, "expert, noise 0.3": 0.3},
+        {"expert": 0.0, "expert, noise 0.05": 0.05, "expert, noise 0.1": 0.1, "expert, noise 0.2": 0.2},
         {
             "mlp": Learner("locomotion-mlp", demonstrations, steps),
             "mlp, few": Learner("locomotion-mlp", few, steps),
@@ -153,8 +153,8 @@ FULL = Plan(
 def trial() -> Plan:
     """A small one, to see that it works."""
     robots = {name: replace(robot, seconds=6.0) for name, robot in _ROBOTS.items()}
-    tasks = (_arm("barkyard/Lift-v0", 5, 10), _legs("barkyard/BroadJump-v0", 5, 10))
-    kept = {"expert", "expert, noise 1", "expert, noise 0.3", "mlp", "mlp, few", "mip, early"}
+    tasks = (_arm("barkyard/Lift-v0", 10, 10), _legs("barkyard/BroadJump-v0", 10, 10))
+    kept = {"expert", "expert, noise 1", "expert, noise 0.2", "mlp", "mlp, few", "mip, early"}
     small = [
         replace(
             task,

@@ -43,7 +43,9 @@ class Surface:
         if self.pattern not in PATTERNS:
             raise InvalidInput(f"a surface's pattern is {self.pattern!r}; valid: {', '.join(PATTERNS)}")
         if (self.pattern == "picture") != bool(self.picture):
-            raise InvalidInput(f"a surface's picture is {self.picture!r} with pattern {self.pattern!r}; give both or none")
+            raise InvalidInput(
+                f"a surface's picture is {self.picture!r} with pattern {self.pattern!r}; give both or none"
+            )
         if isinstance(self.width, bool) or not isinstance(self.width, (int, float)) or not 0.001 <= self.width <= 100.0:
             raise InvalidInput(f"a surface's width is {self.width!r}; give metres from 0.001 to 100")
         for name in ("first", "second"):
