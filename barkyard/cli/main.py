@@ -13,6 +13,7 @@ from barkyard.cli.correlate import correlate
 from barkyard.cli.doctor import doctor
 from barkyard.cli.envs import envs
 from barkyard.cli.evaluate import evaluate
+from barkyard.cli.export import export
 from barkyard.cli.inspect import inspect
 from barkyard.cli.replay import replay
 from barkyard.cli.report import report
@@ -40,6 +41,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "compare": compare,
     "correlate": correlate,
     "serve": serve,
+    "export": export,
 }
 
 FAILED: Final = 1
