@@ -12,7 +12,7 @@ import barkyard
 PACKAGE = Path(barkyard.__file__).parent
 
 LAYERS = (
-    ("errors", "provenance", "episode", "embodiment", "rotation", "files"),
+    ("errors", "provenance", "episode", "embodiment", "rotation", "files", "untrusted"),
     ("agility", "assets", "datasets", "rollout", "web"),
     ("control",),
     ("envs", "teleop", "policies", "calibration", "evaluation"),

@@ -2,8 +2,6 @@
 
 import csv
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from barkyard.assets.calibration import SOURCES
 from barkyard.errors import InvalidInput
+from barkyard.untrusted import read_npz
 
 CLOCKS: Final = ("t", "t_cmd", "t_meas")
 ARRAYS: Final = (*CLOCKS, "q_cmd", "q_meas", "joints", "units", "source")
@@ -47,15 +46,7 @@ def _check_names(found: Mapping[str, Any]) -> None:
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as stream:  # opened here because numpy leaves a damaged file open
-            loaded = np.load(stream, allow_pickle=False)
-            if not isinstance(loaded, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one array, not arrays by name")
-            with loaded:
-                found: dict[str, Any] = {name: loaded[name] for name in ARRAYS if name in loaded}
-    except (ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as problem:
-        raise InvalidInput(f"the file is cut short, damaged, or not an NPZ file of plain arrays: {problem}") from None
+    found: dict[str, Any] = read_npz(path, ARRAYS)
     for name in found.keys() & {*CLOCKS, "q_cmd", "q_meas"}:
         if found[name].dtype.kind not in "fiu":
             raise InvalidInput(f"{name} is of {found[name].dtype}; it must hold numbers")
@@ -66,8 +57,8 @@ def _read_npz(path: Path) -> dict[str, Any]:
 def _read_csv(path: Path) -> dict[str, Any]:
     try:
         rows = [row for row in csv.reader(path.read_text().splitlines()) if row and not row[0].startswith("#")]
-    except UnicodeDecodeError as problem:
-        raise InvalidInput(f"the file is not text: {problem}") from None
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise InvalidInput(f"the file is not text in columns: {problem}") from None
     if len(rows) < 2:
         raise InvalidInput("there is no sample; a recording has a header and at least two rows")
     header = [name.strip() for name in rows.pop(0)]

@@ -22,6 +22,7 @@ from barkyard.files import synchronise
 from barkyard.policies import configuration
 from barkyard.policies.policy import FeatureSpec, Origin, Policy
 from barkyard.policies.registry import find
+from barkyard.untrusted import parse_json
 
 FORMAT = "barkyard.policy"
 VERSION = 1
@@ -194,7 +195,7 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: the file is missing or damaged.
     """
     try:
-        content = json.loads(path.read_text())
+        content = parse_json(path.read_text())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict):
@@ -229,7 +230,7 @@ def _build(folder: Path, description: Mapping[str, Any]) -> Policy:
         )
         policy.origin = Origin(name, description["dataset"], int(description["step"]), description["versions"])
         description["weights_sha256"]
-    except (InvalidInput, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (InvalidInput, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"{folder / CONFIG} is damaged: {type(error).__name__}: {error}") from error
     return policy
 
