@@ -90,7 +90,7 @@ def _numbers(rows: Sequence[Sequence[str]], header: Sequence[str], names: Sequen
         for place in places:
             if not _NUMBER.fullmatch(cells[place].strip()):
                 raise InvalidInput(f"{header[place]}, row {row}: {cells[place]!r} is not a number")
-    return np.array([[float(cells[place]) for place in places] for cells in rows])
+    return np.array([[float(cells[place].strip()) for place in places] for cells in rows])
 
 
 _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|inf)", re.IGNORECASE)

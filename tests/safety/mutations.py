@@ -2,6 +2,7 @@
 
 import json
 import random
+from copy import deepcopy
 from typing import Any
 
 NASTY: tuple[Any, ...] = (
@@ -75,9 +76,9 @@ def mutate_json(content: bytes, rng: random.Random) -> bytes:
             other, name = rng.choice(places)
             holder[key] = json.loads(json.dumps(other[name]))
         elif way == 2 and isinstance(holder, dict):
-            holder[rng.choice(["", "extra", "schema", "\x00"])] = rng.choice(NASTY)
+            holder[rng.choice(["", "extra", "schema", "\x00"])] = deepcopy(rng.choice(NASTY))
         else:
-            holder[key] = rng.choice(NASTY)
+            holder[key] = deepcopy(rng.choice(NASTY))
     if rng.random() < 0.01:
         return b"[" * 100_000
     return json.dumps(root[0]).encode()
