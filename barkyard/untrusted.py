@@ -1,6 +1,7 @@
 """Reading what others wrote: JSON and NPZ that may be damaged, deep or huge, with one kind of error."""
 
 import json
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -44,11 +45,11 @@ def read_npz(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
             found: dict[str, NDArray[Any]] = {}
             for name in wanted:
                 with archive.open(f"{name}.npy") as member:
-                    found[name] = npy.read_array(member, allow_pickle=False)
+                    found[name] = npy.read_array(member, allow_pickle=False)  # type: ignore[no-untyped-call]
             return found
     except (
         *(ValueError, EOFError, KeyError, OSError, TypeError, SyntaxError, OverflowError, MemoryError, RuntimeError),
-        *(zipfile.BadZipFile, zlib.error, NotImplementedError, RecursionError),
+        *(zipfile.BadZipFile, zlib.error, NotImplementedError, tokenize.TokenError),
     ) as problem:
         raise InvalidInput(f"the file is cut short, damaged, or not an NPZ file of plain arrays: {problem}") from None
 
@@ -59,9 +60,9 @@ def _check_sizes(archive: zipfile.ZipFile, names: Iterable[str]) -> None:
     for name in names:
         total += archive.getinfo(f"{name}.npy").file_size
         with archive.open(f"{name}.npy") as member:
-            version = npy.read_magic(member)
+            version = npy.read_magic(member)  # type: ignore[no-untyped-call]
             read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, _, dtype = read_header(member)
+            shape, _, dtype = read_header(member)  # type: ignore[no-untyped-call]
             total = max(total, int(np.prod([float(size) for size in shape])) * dtype.itemsize)
         if total > LARGEST_ARRAYS:
             raise ValueError(f"its arrays take {total:,} bytes, of which {LARGEST_ARRAYS:,} are read")

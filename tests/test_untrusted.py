@@ -50,7 +50,7 @@ def test_a_small_file_cannot_fill_the_memory(tmp_path: Path, monkeypatch: pytest
 
 def test_a_header_that_promises_too_much_is_not_believed(tmp_path: Path) -> None:
     member = io.BytesIO()
-    np.lib.format.write_array_header_1_0(member, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
+    np.lib.format.write_array_header_1_0(member, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})  # type: ignore[no-untyped-call]
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", member.getvalue())
     with pytest.raises(InvalidInput, match="of which 2,000,000,000 are read"):

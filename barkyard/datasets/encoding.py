@@ -71,6 +71,9 @@ class EpisodeRecord:
         for name in ("episode_index", "first_index", "length"):
             if type(data[name]) is not int or not 0 <= data[name] < 2**62:
                 raise ValueError(f"{name} is {data[name]!r:.80}")
+        for feature, numbers in data["statistics"].items():
+            if not {"min", "max", "mean", "std", "count"} <= numbers.keys():
+                raise ValueError(f"statistics of {feature!r:.80} are incomplete")
         return cls(**data | {"final": {key: base64.b64decode(value) for key, value in data["final"].items()}})
 
 

@@ -28,6 +28,8 @@ FORMAT = "barkyard.policy"
 VERSION = 1
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
+_SMALLEST_LIMIT = 100_000
+"""Settings up to here are never refused for their size; there are seeds among them."""
 
 
 def make_policy(
@@ -220,6 +222,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
 
 def _build(folder: Path, description: Mapping[str, Any]) -> Policy:
     try:
+        _check_sizes(description["config"], max((folder / WEIGHTS).stat().st_size, _SMALLEST_LIMIT))
         name = description["policy"]
         default = find(name).make_config()
         policy = make_policy(
@@ -230,9 +233,23 @@ def _build(folder: Path, description: Mapping[str, Any]) -> Policy:
         )
         policy.origin = Origin(name, description["dataset"], int(description["step"]), description["versions"])
         description["weights_sha256"]
-    except (InvalidInput, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (
+        *(InvalidInput, LookupError, TypeError, ValueError, AttributeError, ArithmeticError),
+        *(AssertionError, RuntimeError, MemoryError, OSError),  # torch's, for sizes that go together with no network
+    ) as error:
         raise CheckpointError(f"{folder / CONFIG} is damaged: {type(error).__name__}: {error}") from error
     return policy
+
+
+def _check_sizes(config: Any, largest: int) -> None:
+    """Refuse a network that its weights cannot be of, before memory is taken for it."""
+    if isinstance(config, Mapping):
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            _check_sizes(value, largest)
+    elif isinstance(config, int | float) and not abs(config) <= largest:
+        raise InvalidInput(f"a setting is {config!r:.40}, which weights of {largest:,} bytes cannot belong to")
 
 
 def _digest(path: Path) -> str:
