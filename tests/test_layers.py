@@ -12,11 +12,11 @@ import barkyard
 PACKAGE = Path(barkyard.__file__).parent
 
 LAYERS = (
-    ("errors", "provenance", "episode", "embodiment", "rotation", "files"),
+    ("errors", "provenance", "episode", "embodiment", "rotation", "files", "untrusted"),
     ("agility", "assets", "datasets", "rollout", "web"),
     ("control",),
     ("envs", "teleop", "policies", "calibration", "evaluation"),
-    ("experts", "fleet", "serving"),
+    ("acting", "experts", "fleet", "serving"),
     ("cli", "__main__", "__init__"),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
@@ -33,6 +33,8 @@ HOMES = {
     "numba": ("control", "agility.kernels", "envs", "experts.locomotion.network"),
     "robosuite": ("assets", "envs.tasks"),
     "dm_control": ("assets", "envs.tasks"),
+    "onnxruntime": ("policies.onnx",),
+    "onnxscript": ("policies.onnx",),
     "ray": ("fleet",),
     "pynput": ("teleop",),
     "hid": ("teleop",),

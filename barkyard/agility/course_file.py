@@ -10,6 +10,7 @@ from typing import Any, Final
 from barkyard.agility.layout import OBSTACLES, AFrame, Board, Course, Table, WeavePoles
 from barkyard.errors import InvalidInput
 from barkyard.files import write_whole
+from barkyard.untrusted import parse_json
 
 SCHEMA: Final = "barkyard/course-v1"
 _KINDS: Final[Mapping[str, type]] = {
@@ -52,7 +53,7 @@ def load_course(path: Path) -> Course:
     if not path.is_file():
         raise InvalidInput(f"{path} is not a file; give a course's JSON file")
     try:
-        return course_from_json(json.loads(path.read_text()))
+        return course_from_json(parse_json(path.read_text()))
     except ValueError as problem:  # InvalidInput, wrong JSON and wrong UTF-8 are all of this kind
         raise InvalidInput(f"{path}: {problem}") from None
 

@@ -2,8 +2,6 @@
 
 import csv
 import io
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from barkyard.errors import InvalidInput
 from barkyard.files import write_whole
+from barkyard.untrusted import read_npz
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -145,15 +144,7 @@ def _check_array(name: str, array: NDArray[Any], samples: int) -> None:
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with path.open("rb") as stream:  # opened here because numpy leaves a damaged file open
-            loaded = np.load(stream, allow_pickle=False)
-            if not isinstance(loaded, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one array, not arrays by name")
-            with loaded:
-                found = {name: loaded[name] for name in COLUMNS if name in loaded}
-    except (ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as problem:
-        raise InvalidInput(f"the file is damaged, or not an NPZ file of plain numbers: {problem}") from None
+    found: dict[str, Any] = read_npz(path, COLUMNS)
     for name in REQUIRED:
         if name not in found:
             raise InvalidInput(f"there is no array {name}; needed: {', '.join(REQUIRED)}; read: {', '.join(COLUMNS)}")
@@ -180,9 +171,9 @@ def _as_flags(name: str, array: NDArray[Any]) -> Flags:
 def _read_csv(path: Path) -> dict[str, NDArray[Any]]:
     try:
         lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
-    except UnicodeDecodeError as problem:
-        raise InvalidInput(f"the file is not text: {problem}") from None
-    rows = list(csv.reader(lines))
+        rows = list(csv.reader(lines))
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise InvalidInput(f"the file is not text in columns: {problem}") from None
     if not rows:
         raise InvalidInput("the file is empty; a run has at least one sample")
     header = [name.strip() for name in rows[0]]

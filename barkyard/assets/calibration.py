@@ -14,6 +14,7 @@ from barkyard.assets.parameters import QUANTITIES, Name, check_value, prepare, w
 from barkyard.errors import InvalidInput
 from barkyard.files import write_whole
 from barkyard.provenance import fingerprint
+from barkyard.untrusted import parse_json
 
 SCHEMA = 2
 VERDICTS = ("identified", "within_model", "weakly_identified", "on_bound", "not_excited")
@@ -154,7 +155,7 @@ class Calibration:
     def load(cls, path: str | Path) -> "Calibration":
         """Read JSON. Raises InvalidInput naming the file and what is wrong in it."""
         try:
-            return cls.from_json(json.loads(Path(path).read_text()))
+            return cls.from_json(parse_json(Path(path).read_text()))
         except (OSError, ValueError) as error:
             raise InvalidInput(f"{path} is not a calibration: {error}") from error
 
@@ -172,7 +173,7 @@ class Calibration:
             rest["held_out"] = _held_out(rest.get("held_out"))
             rest["samples"] = tuple(tuple(map(float, row)) for row in rest.get("samples", ()))
             return cls(**rest)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
             raise InvalidInput(f"not a calibration: {type(error).__name__} {error}") from error
 
     def as_json(self) -> dict[str, Any]:

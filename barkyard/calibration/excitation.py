@@ -14,6 +14,7 @@ from barkyard.assets.servos import servo_spec
 from barkyard.calibration import signals
 from barkyard.errors import InvalidInput
 from barkyard.files import write_whole
+from barkyard.untrusted import read_npz
 
 Array = NDArray[np.float64]
 
@@ -96,24 +97,24 @@ class CommandFile:
         path = Path(path)
         try:
             return _from_npz(path) if path.suffix == ".npz" else _from_csv(path)
-        except (OSError, KeyError, ValueError, IndexError) as error:
+        except (OSError, KeyError, TypeError, ValueError, IndexError, OverflowError, csv.Error) as error:
             raise InvalidInput(f"{path} is not a command file: {error}") from error
 
 
 def _from_npz(path: Path) -> CommandFile:
-    with np.load(path, allow_pickle=False) as content:
-        if str(content["units"]) != "rad":
-            raise InvalidInput(f"units are {content['units']}; they must be rad")
-        return _checked(
-            CommandFile(
-                str(content["robot"]),
-                tuple(map(str, content["joints"])),
-                content["t"],
-                content["q_cmd"],
-                str(content["kind"]),
-                int(content["seed"]),
-            )
+    content = read_npz(path, ("robot", "joints", "t", "q_cmd", "kind", "seed", "units"))
+    if str(content["units"]) != "rad":
+        raise InvalidInput(f"units are {content['units']}; they must be rad")
+    return _checked(
+        CommandFile(
+            str(content["robot"]),
+            tuple(map(str, content["joints"])),
+            content["t"],
+            content["q_cmd"],
+            str(content["kind"]),
+            int(content["seed"]),
         )
+    )
 
 
 def _from_csv(path: Path) -> CommandFile:

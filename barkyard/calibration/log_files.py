@@ -2,8 +2,6 @@
 
 import csv
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from barkyard.assets.calibration import SOURCES
 from barkyard.errors import InvalidInput
+from barkyard.untrusted import read_npz
 
 CLOCKS: Final = ("t", "t_cmd", "t_meas")
 ENDINGS: Final = (".npz", ".csv")
@@ -77,15 +76,7 @@ def _check_names(found: Mapping[str, Any]) -> None:
 
 
 def _read_npz(path: Path, arrays: Sequence[str]) -> dict[str, Any]:
-    try:
-        with path.open("rb") as stream:  # opened here because numpy leaves a damaged file open
-            loaded = np.load(stream, allow_pickle=False)
-            if not isinstance(loaded, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one array, not arrays by name")
-            with loaded:
-                found: dict[str, Any] = {name: loaded[name] for name in arrays if name in loaded}
-    except (ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as problem:
-        raise InvalidInput(f"the file is cut short, damaged, or not an NPZ file of plain arrays: {problem}") from None
+    found: dict[str, Any] = read_npz(path, arrays)
     for name in found.keys() - {"joints", "units", "source"}:
         if found[name].dtype.kind not in "fiu":
             raise InvalidInput(f"{name} is of {found[name].dtype}; it must hold numbers")
@@ -96,8 +87,8 @@ def _read_npz(path: Path, arrays: Sequence[str]) -> dict[str, Any]:
 def _read_csv(path: Path) -> dict[str, Any]:
     try:
         rows = [row for row in csv.reader(path.read_text().splitlines()) if row and not row[0].startswith("#")]
-    except UnicodeDecodeError as problem:
-        raise InvalidInput(f"the file is not text: {problem}") from None
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise InvalidInput(f"the file is not text in columns: {problem}") from None
     if len(rows) < 2:
         raise InvalidInput("there is no sample; a recording has a header and at least two rows")
     header = [name.strip() for name in rows.pop(0)]
@@ -129,7 +120,7 @@ def _numbers(rows: Sequence[Sequence[str]], header: Sequence[str], names: Sequen
         for place in places:
             if not _NUMBER.fullmatch(cells[place].strip()):
                 raise InvalidInput(f"{header[place]}, row {row}: {cells[place]!r} is not a number")
-    return np.array([[float(cells[place]) for place in places] for cells in rows])
+    return np.array([[float(cells[place].strip()) for place in places] for cells in rows])
 
 
 _UNIT: Final = 1e-3

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from tyro.conf import Positional, arg
 
+from barkyard.cli.fleet import Fleet, FleetWords, collect_by_fleet
 from barkyard.cli.opening import DEFAULT_NUM_ENVS, environment_arguments, make_actor, open_environment
 from barkyard.cli.terminal import Json, Progress, Quiet, print_json, print_text
 from barkyard.episode import Episode
@@ -39,6 +40,7 @@ def collect(
     teacher: bool = False,
     states: bool = True,
     env_kwargs: tuple[str, ...] = (),
+    fleet: FleetWords = Fleet(),  # noqa: B008
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
@@ -57,6 +59,7 @@ def collect(
             (DAgger).
         states: record the simulator's states, from which episodes replay exactly; without them a dataset is smaller.
         env_kwargs: arguments of the environment, as key=value or a JSON object.
+        fleet: who does the work; by default this process.
         as_json: print a summary as JSON.
         quiet: show no progress.
     """
@@ -72,7 +75,9 @@ def collect(
             ):
                 who, _ = make_actor(actor, batch)
                 asked = make_actor("expert", batch)[0] if teacher else None
-                run = partial(rollout, batch, who, teacher=asked, record_states=states)
+                run: Run = partial(rollout, batch, who, teacher=asked, record_states=states)
+                if fleet.backend is not None:
+                    run = collect_by_fleet(fleet, env, arguments, actor, batch.num_envs, teacher, states, out)
                 recording.fill(run, seed, episodes, progress)
     summary = {
         "path": str(out),

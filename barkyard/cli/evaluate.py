@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
+from barkyard.cli.fleet import Fleet, FleetWords, evaluate_by_fleet
 from barkyard.cli.opening import (
     DEFAULT_NUM_ENVS,
     environment_arguments,
@@ -36,6 +37,7 @@ def evaluate(
     video_dir: Path | None = None,
     camera: str | None = None,
     env_kwargs: tuple[str, ...] = (),
+    fleet: FleetWords = Fleet(),  # noqa: B008
     force: bool = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -61,13 +63,13 @@ def evaluate(
         video_dir: where videos go; for RUN/results/NAME.json and RUN/NAME.json it is RUN/videos/NAME unless given.
         camera: which camera films; by default the environment's own choice.
         env_kwargs: arguments of the environment, as key=value or a JSON object.
+        fleet: who does the work; by default this process, in one go.
         force: write over an earlier result.
         as_json: print the result as JSON.
         quiet: show no progress.
     """
     from barkyard.evaluation import EpisodeRecord, EvaluationInterrupted, evaluation_seeds
     from barkyard.evaluation import evaluate as run_evaluation
-    from barkyard.evaluation.table import metrics_text
 
     if len(actor) > 1 or against:
         from barkyard.cli.racing import RaceWords, run_race
@@ -83,6 +85,11 @@ def evaluate(
         raise InvalidInput("--actor is empty; give expert, random or the folder of a checkpoint")
     _check_out(out, force)
     seeds = evaluation_seeds(episodes, seed_start)
+    if fleet.backend is not None:
+        if videos:
+            raise InvalidInput("--videos films in this process alone: leave out --backend, or the videos")
+        arguments, envs = environment_arguments(env_kwargs), min(num_envs, episodes)
+        return _finish(evaluate_by_fleet(fleet, env, arguments, actor, noise, envs, seeds, out, quiet), out, as_json)
     successes = done = 0
     with (
         open_environment(env, min(num_envs, episodes), environment_arguments(env_kwargs)) as batch,
@@ -115,6 +122,12 @@ def evaluate(
             raise BarkyardError(kept) from stopped
         except KeyboardInterrupt:
             raise KeyboardInterrupt("No episode was finished; nothing is kept.") from None
+    return _finish(result, out, as_json)
+
+
+def _finish(result: "EvalResult", out: Path, as_json: bool) -> int:
+    from barkyard.evaluation.table import metrics_text
+
     result.save(out)
     _partial(out).unlink(missing_ok=True)
     if as_json:

@@ -1,6 +1,5 @@
 """`barkyard inspect`: what a file or folder is, in words."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -8,6 +7,7 @@ from tyro.conf import Positional, arg
 
 from barkyard.cli.terminal import Json, print_json, print_note, print_text
 from barkyard.errors import InvalidInput
+from barkyard.untrusted import parse_json
 
 READABLE: Final = (
     "a dataset (a folder with meta/info.json)",
@@ -136,7 +136,7 @@ def _result(path: Path) -> dict[str, Any]:
 def _is_calibration(path: Path) -> bool:
     """Whether it says what was identified; a result does not."""
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except ValueError:
         return False
     return isinstance(content, dict) and "parameters" in content

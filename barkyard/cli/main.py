@@ -15,6 +15,7 @@ from barkyard.cli.correlate import correlate
 from barkyard.cli.doctor import doctor
 from barkyard.cli.envs import envs
 from barkyard.cli.evaluate import evaluate
+from barkyard.cli.export import export
 from barkyard.cli.inspect import inspect
 from barkyard.cli.predict import predict
 from barkyard.cli.replay import replay
@@ -48,6 +49,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "search": search,
     "bisect": bisect,
     "serve": serve,
+    "export": export,
 }
 
 FAILED: Final = 1

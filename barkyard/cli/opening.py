@@ -6,10 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-from gymnasium import spaces
 
 from barkyard.cli.terminal import print_note
 from barkyard.episode import Actor
@@ -77,33 +74,14 @@ def open_environment(env_id: str, num_envs: int, arguments: Mapping[str, Any]) -
 
 
 def make_actor(name: str, env: "RobotVectorEnv", noise: float = 0.0) -> tuple[Actor, dict[str, str]]:
-    """The actor called `name`, and the fingerprints of what it was made from.
+    """As `barkyard.acting.make_actor`, with a note where a policy learnt in another environment."""
+    from barkyard.acting import make_actor as make
 
-    Args:
-        name: `expert`, `random`, or a checkpoint's folder.
-        env: where it is to act.
-        noise: standard deviation of the noise that is added to its actions.
-
-    Raises:
-        InvalidInput: it is none of these, or the noise is no deviation.
-        CheckpointError: the checkpoint is damaged or does not fit the environment.
-    """
-    if noise:
-        from barkyard.evaluation import NoisyActor
-
-        actor, fingerprints = make_actor(name, env)
-        return NoisyActor(actor, _action_dim(env), noise), fingerprints
-    if name == "expert":
-        from barkyard.experts import make_expert
-
-        return make_expert(env), {}
-    if name == "random":
-        from barkyard.evaluation import RandomActor
-
-        return RandomActor(_action_dim(env)), {}
-    if not Path(name).is_dir():
-        raise InvalidInput(f"actor {name!r} is neither expert, random, nor the folder of a checkpoint")
-    return _policy_actor(name, env)
+    actor, fingerprints = make(name, env, noise)
+    learnt_in = getattr(getattr(actor, "policy", None), "features", None)
+    if learnt_in is not None and learnt_in.env_id != env.env_id:
+        print_note(f"note: {name} learnt from {learnt_in.env_id}, and acts in {env.env_id}")
+    return actor, fingerprints
 
 
 def _check_arguments(env_id: str, arguments: Mapping[str, Any]) -> None:
@@ -113,27 +91,6 @@ def _check_arguments(env_id: str, arguments: Mapping[str, Any]) -> None:
     for name in arguments:
         if name not in valid:
             raise InvalidInput(f"unknown environment argument {name!r}; valid: {', '.join(sorted(valid))}")
-
-
-def _policy_actor(path: str, env: "RobotVectorEnv") -> tuple[Actor, dict[str, str]]:
-    from barkyard.envs.bodies import environment_body
-    from barkyard.policies import PolicyActor, load_policy
-    from barkyard.policies.checkpoint import checkpoint_fingerprint
-
-    policy = load_policy(path)
-    assert isinstance(env.single_observation_space, spaces.Dict)
-    shapes = {key: space.shape for key, space in env.single_observation_space.items() if space.shape is not None}
-    body = environment_body(env) if policy.features.embodiment is not None else None
-    policy.features.check(shapes, _action_dim(env), body)
-    if policy.features.env_id != env.env_id:
-        print_note(f"note: {path} learnt from {policy.features.env_id}, and acts in {env.env_id}")
-    fingerprints = {"dataset": policy.origin.dataset, "checkpoint": checkpoint_fingerprint(path)}
-    return PolicyActor(policy, num_slots=env.num_envs), fingerprints
-
-
-def _action_dim(env: "RobotVectorEnv") -> int:
-    assert isinstance(env.single_action_space, spaces.Box)
-    return int(env.single_action_space.shape[0])
 
 
 def _json_object(word: str, what: str) -> dict[str, Any]:

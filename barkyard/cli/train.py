@@ -10,6 +10,7 @@ from barkyard.cli.opening import environment_arguments, open_environment, settin
 from barkyard.cli.terminal import Json, Progress, Quiet, print_json, print_text
 from barkyard.errors import InvalidInput
 from barkyard.policies.registry import POLICIES, find
+from barkyard.untrusted import parse_json
 
 if TYPE_CHECKING:
     from barkyard.embodiment import Embodiment
@@ -146,7 +147,7 @@ def _body(dataset: Path, file: Path | None) -> "Embodiment":
 
     if file is not None:
         try:
-            return Embodiment.from_json(json.loads(file.read_text()))
+            return Embodiment.from_json(parse_json(file.read_text()))
         except (OSError, ValueError) as error:
             raise InvalidInput(f"--body {file}: {error}") from error
     from barkyard.datasets import Dataset

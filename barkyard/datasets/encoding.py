@@ -68,6 +68,12 @@ class EpisodeRecord:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "EpisodeRecord":
         """The record that `to_json` gave. Raises KeyError, TypeError or ValueError where it is none."""
+        for name in ("episode_index", "first_index", "length"):
+            if type(data[name]) is not int or not 0 <= data[name] < 2**62:
+                raise ValueError(f"{name} is {data[name]!r:.80}")
+        for feature, numbers in data["statistics"].items():
+            if not {"min", "max", "mean", "std", "count"} <= numbers.keys():
+                raise ValueError(f"statistics of {feature!r:.80} are incomplete")
         return cls(**data | {"final": {key: base64.b64decode(value) for key, value in data["final"].items()}})
 
 
@@ -233,8 +239,10 @@ def decode_png(content: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+            if (image.height, image.width) != shape[:2]:  # before memory is taken
+                raise ValueError(f"it has {image.width} x {image.height} pixels instead of {shape[1]} x {shape[0]}")
             pixels = np.array(image)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DatasetError(f"a stored image cannot be decoded: {error}") from error
     if pixels.shape != shape or pixels.dtype != np.uint8:
         raise DatasetError(f"a stored image has shape {pixels.shape} {pixels.dtype} instead of {shape} uint8")

@@ -1,7 +1,6 @@
 """Where a dataset's files are, how they come to be there whole, and which of them are usable."""
 
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from barkyard import files
 from barkyard.datasets.encoding import FOOTER, SCHEMA, EpisodeRecord
 from barkyard.datasets.spec import DatasetSpec
 from barkyard.errors import DatasetError
+from barkyard.untrusted import parse_json
 
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 EPISODES_PATH = "meta/episodes/chunk-000/file-000.parquet"
@@ -157,13 +157,13 @@ def read_footer(root: Path, path: Path, spec: DatasetSpec) -> DataFile:
         raise DataFileError(path, "is not named as a data file of this layout")
     try:
         metadata = pq.read_metadata(path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DataFileError(path, f"is truncated or no parquet file ({_first_line(error)})") from error
     entries = metadata.metadata or {}
     if FOOTER.encode() not in entries:
         raise DataFileError(path, "was not written by Barkyard")
     try:
-        footer = json.loads(entries[FOOTER.encode()])
+        footer = parse_json(entries[FOOTER.encode()])
         schema, theirs = footer["schema"], DatasetSpec.from_json(footer["spec"])
         records = tuple(EpisodeRecord.from_json(record) for record in footer["episodes"])
     except (ValueError, TypeError, KeyError, AttributeError, DatasetError) as error:
@@ -190,7 +190,7 @@ class RowReader:
         self.file = file
         try:
             self._parquet = pq.ParquetFile(file.path, page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise DataFileError(file.path, f"is damaged ({_first_line(error)})") from error
 
     def read(self, *, columns: list[str] | None = None, row_group: int | None = None) -> pa.Table:
@@ -198,7 +198,7 @@ class RowReader:
         groups = list(range(len(self.file.records))) if row_group is None else [row_group]
         try:
             table = self._parquet.read_row_groups(groups, columns=columns, use_threads=False)
-        except (pa.ArrowException, OSError, KeyError) as error:
+        except (pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
             raise DataFileError(self.file.path, f"is damaged ({_first_line(error)})") from error
         return table.replace_schema_metadata(None)  # the file's whole footer, which would stay with every table
 
@@ -206,7 +206,7 @@ class RowReader:
 def load_json(path: Path) -> dict[str, Any]:
     """A JSON object from `path`. Raises DatasetError naming the file where it is none."""
     try:
-        content = json.loads(path.read_text())
+        content = parse_json(path.read_text())
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):

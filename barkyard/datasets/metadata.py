@@ -81,9 +81,13 @@ def load_info(root: Path) -> tuple[dict[str, Any], DatasetSpec]:
     if info.get("data_path") != DATA_PATH:
         raise DatasetError(f"{root / INFO_PATH} gives data_path {info.get('data_path')!r}; valid: {DATA_PATH!r}")
     try:
-        return info, DatasetSpec.from_json(ours)
+        spec = DatasetSpec.from_json(ours)
     except DatasetError as error:
         raise DatasetError(f"{root / INFO_PATH}: {error}") from error
+    for name, holder, kind in (("total_episodes", info, int), ("versions", ours, dict)):
+        if type(holder.get(name)) is not kind:
+            raise DatasetError(f"{root / INFO_PATH}: {name} is {holder.get(name)!r:.80}, no {kind.__name__}")
+    return info, spec
 
 
 def is_current(info: dict[str, Any], files: Sequence[DataFile]) -> bool:

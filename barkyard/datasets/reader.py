@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from barkyard import provenance
@@ -160,7 +161,11 @@ class Dataset:
         file, row_group = self._places[index]
         if self._reader is None or self._reader.file is not file:
             self._reader = RowReader(file)
-        return decode_episode(self.spec, self._reader.read(row_group=row_group), self.records[index])
+        rows = self._reader.read(row_group=row_group)
+        try:
+            return decode_episode(self.spec, rows, self.records[index])
+        except (pa.ArrowException, LookupError, TypeError, ValueError) as error:
+            raise DataFileError(file.path, f"is damaged ({error})") from error
 
     def acted_by(self) -> NDArray[np.str_]:
         """`(num_frames,)` who chose each action; read from disk at every call. Raises DatasetError."""
@@ -219,7 +224,10 @@ class _LoadedFile:
         sizes = _kept_in_memory(spec)
         table = RowReader(file).read(columns=list(sizes))
         self.data = file
-        self.vectors = {key: read_vectors(table[key], size) for key, size in sizes.items()}
+        try:
+            self.vectors = {key: read_vectors(table[key], size) for key, size in sizes.items()}
+        except (pa.ArrowException, LookupError, TypeError, ValueError) as error:
+            raise DataFileError(file.path, f"is damaged ({error})") from error
 
 
 class _Images:
@@ -253,11 +261,13 @@ def _is_whole(root: Path, info: Mapping[str, Any], files: Sequence[DataFile]) ->
     records = [record for file in files for record in file.records]
     numbers = [record.episode_index for record in records]
     expected = max([int(info.get("total_episodes", 0)), *(number + 1 for number in numbers)])
-    missing = sorted(set(range(expected)) - set(numbers))
+    there = set(numbers)
+    missing = expected - len(there)
     if missing:
+        first = next(number for number in range(len(there) + 1) if number not in there)
         warnings.warn(
-            f"{root / DATA} lacks the files of {len(missing)} of {expected} episodes, the first of them episode "
-            f"{missing[0]}. Put them back, or accept the loss with compact({str(root)!r}), which renumbers the rest.",
+            f"{root / DATA} lacks the files of {missing} of {expected} episodes, the first of them episode "
+            f"{first}. Put them back, or accept the loss with compact({str(root)!r}), which renumbers the rest.",
             stacklevel=3,
         )
     return not missing

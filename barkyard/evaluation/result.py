@@ -13,6 +13,7 @@ from barkyard.evaluation.atomic import write_atomically
 from barkyard.evaluation.confidence_sequence import anytime_interval
 from barkyard.evaluation.intervals import Interval, clopper_pearson
 from barkyard.provenance import fingerprint
+from barkyard.untrusted import parse_json
 
 SCHEMA = "barkyard/result-v1"
 CONFIDENCE = 0.95
@@ -228,10 +229,10 @@ class EvalResult:
                 wrong kind, or contradicts itself. The message names file, field and value.
         """
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            data = parse_json(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise ResultError(f"{path}: cannot be read: {error.strerror}") from error
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise ResultError(f"{path}: not a JSON file: {error}. Restore it or evaluate again.") from error
         try:
             return _result_from_json(data)

@@ -14,6 +14,7 @@ from barkyard.errors import InvalidInput, ResultError
 from barkyard.evaluation.result import SCHEMA as RESULT_SCHEMA
 from barkyard.evaluation.result import EvalResult
 from barkyard.provenance import fingerprint
+from barkyard.untrusted import parse_json
 
 REAL_TRIALS_SCHEMA: Final = "barkyard/real-trials-v1"
 REQUIRED_COLUMNS: Final = ("policy", "task", "trial", "success")
@@ -137,8 +138,8 @@ def read_real_trials(path: Path | str) -> TrialSet:
 def is_result(path: Path) -> bool:
     """Whether a file says that it is a result of an evaluation, and not a table of trials."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else None
-    except (OSError, ValueError, RecursionError):
+        data = parse_json(path.read_text(encoding="utf-8")) if path.suffix == ".json" else None
+    except (OSError, ValueError):
         return False
     return isinstance(data, dict) and data.get("schema") == RESULT_SCHEMA
 
@@ -218,18 +219,25 @@ def short_task(env_id: str) -> str:
 
 def _trials_from_csv(text: str) -> list[Trial]:
     reader = csv.DictReader(io.StringIO(text), strict=True)
-    header = [name.strip() for name in reader.fieldnames or ()]
+    try:
+        header = [name.strip() for name in reader.fieldnames or ()]
+    except csv.Error as error:
+        raise InvalidInput(f"line 1: {error}") from error
     missing = [name for name in REQUIRED_COLUMNS if name not in header]
     if missing:
         raise InvalidInput(f"column {missing[0]!r} is missing; the columns are {', '.join(header) or 'none'}")
     if len(set(header)) < len(header) or "" in header:
         raise InvalidInput(f"the columns are {header}; each needs a name of its own")
     reader.fieldnames = header
+    return _rows(reader, len(header))
+
+
+def _rows(reader: "csv.DictReader[str]", columns: int) -> list[Trial]:
     trials = []
     try:
         for row in reader:
             if None in row or None in row.values():
-                raise InvalidInput(f"line {reader.line_num} does not have {len(header)} values, one a column")
+                raise InvalidInput(f"line {reader.line_num} does not have {columns} values, one a column")
             trials.append(_trial_from_row(row, f"line {reader.line_num}"))
     except csv.Error as error:
         raise InvalidInput(f"line {reader.line_num}: {error}") from error
@@ -238,8 +246,8 @@ def _trials_from_csv(text: str) -> list[Trial]:
 
 def _trials_from_json(text: str) -> tuple[str, list[Trial]]:
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        data = parse_json(text)
+    except ValueError as error:
         raise InvalidInput(f"not a JSON file: {error}") from error
     if not isinstance(data, dict) or data.get("schema") != REAL_TRIALS_SCHEMA:
         raise InvalidInput(f'not a table of real trials: its "schema" must be {REAL_TRIALS_SCHEMA!r}')

@@ -22,11 +22,14 @@ from barkyard.files import synchronise
 from barkyard.policies import configuration
 from barkyard.policies.policy import FeatureSpec, Origin, Policy
 from barkyard.policies.registry import find
+from barkyard.untrusted import parse_json
 
 FORMAT = "barkyard.policy"
 VERSION = 1
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
+_SMALLEST_LIMIT = 100_000
+"""Settings up to here are never refused for their size; there are seeds among them."""
 
 
 def make_policy(
@@ -194,7 +197,7 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: the file is missing or damaged.
     """
     try:
-        content = json.loads(path.read_text())
+        content = parse_json(path.read_text())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict):
@@ -219,6 +222,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
 
 def _build(folder: Path, description: Mapping[str, Any]) -> Policy:
     try:
+        _check_sizes(description["config"], max((folder / WEIGHTS).stat().st_size, _SMALLEST_LIMIT))
         name = description["policy"]
         default = find(name).make_config()
         policy = make_policy(
@@ -229,9 +233,23 @@ def _build(folder: Path, description: Mapping[str, Any]) -> Policy:
         )
         policy.origin = Origin(name, description["dataset"], int(description["step"]), description["versions"])
         description["weights_sha256"]
-    except (InvalidInput, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        *(InvalidInput, LookupError, TypeError, ValueError, AttributeError, ArithmeticError),
+        *(AssertionError, RuntimeError, MemoryError, OSError),  # torch's, for sizes that go together with no network
+    ) as error:
         raise CheckpointError(f"{folder / CONFIG} is damaged: {type(error).__name__}: {error}") from error
     return policy
+
+
+def _check_sizes(config: Any, largest: int) -> None:
+    """Refuse a network that its weights cannot be of, before memory is taken for it."""
+    if isinstance(config, Mapping):
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            _check_sizes(value, largest)
+    elif isinstance(config, int | float) and not abs(config) <= largest:
+        raise InvalidInput(f"a setting is {config!r:.40}, which weights of {largest:,} bytes cannot belong to")
 
 
 def _digest(path: Path) -> str:

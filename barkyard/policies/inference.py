@@ -86,6 +86,6 @@ def _keep(window: Observations, noise: NDArray[np.float32]) -> str:
     """Save what a policy saw; where it lies, in words."""
     with suppress(OSError):
         path = Path(tempfile.mkdtemp(prefix="barkyard-")) / "observation.npz"
-        np.savez(path, noise=noise, **window)  # type: ignore[arg-type]
+        np.savez(path, noise=noise, **window)
         return f"The observation is in {path}."
     return "The observation could not be saved: no space, or no right to write, in the folder for temporary files."

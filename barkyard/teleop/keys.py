@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from barkyard.errors import InvalidInput
 from barkyard.teleop.command import EVENTS, Command, scaled
+from barkyard.untrusted import parse_json
 
 MOTIONS: Final[Mapping[str, tuple[int, float]]] = {
     "forward": (0, 1.0), "back": (0, -1.0), "left": (1, 1.0), "right": (1, -1.0), "up": (2, 1.0), "down": (2, -1.0),
@@ -49,7 +50,7 @@ def load_keys(path: Path) -> dict[str, str]:
         InvalidInput: the file is no such thing, or a meaning is unknown.
     """
     try:
-        content: Any = json.loads(path.read_text())
+        content: Any = parse_json(path.read_text())
         schema, keys = content["schema"], dict(content["keys"])
     except OSError as error:
         raise InvalidInput(f"cannot read the keys in {path}: {error.strerror}") from error

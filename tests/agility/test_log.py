@@ -113,7 +113,7 @@ GOOD = {"time": np.arange(3.0), "base_pos": np.zeros((3, 3))}
         (GOOD | {"time": np.array(["a", "b", "c"])}, "time is of <U1; it must hold numbers"),
         (GOOD | {"board_contact": np.array([0, 1, 2])}, "board_contact, row 3: 2; it must be 0 or 1"),
         (GOOD | {"board_contact": np.array(["a", "b", "c"])}, "board_contact is of <U1"),
-        (GOOD | {"time": np.array([None, None, None])}, "damaged, or not an NPZ file of plain numbers"),
+        (GOOD | {"time": np.array([None, None, None])}, "damaged, or not an NPZ file of plain arrays"),
     ],
 )
 def test_a_bad_npz_is_refused_with_file_array_and_row(
@@ -140,7 +140,7 @@ def test_a_truncated_npz_is_refused(fraction: float, tmp_path: Path) -> None:
     FULL.save(path)
     content = path.read_bytes()
     path.write_bytes(content[: int(fraction * len(content))])
-    with pytest.raises(InvalidInput, match=f"{path}: the file is damaged"):
+    with pytest.raises(InvalidInput, match=f"{path}: the file is cut short, damaged"):
         Trajectory.load(path)
 
 
@@ -150,7 +150,7 @@ def test_damage_inside_an_npz_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[200:260] = bytes(60)
     path.write_bytes(content)
-    with pytest.raises(InvalidInput, match=f"{path}: the file is damaged"):
+    with pytest.raises(InvalidInput, match=f"{path}: the file is cut short, damaged"):
         Trajectory.load(path)
 
 
@@ -159,7 +159,7 @@ def test_files_that_are_no_logs_are_refused(tmp_path: Path) -> None:
     (tmp_path / "array.npz.npy").rename(tmp_path / "array.npz")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
     for name, message in (
-        ("array.npz", "one array"),
+        ("array.npz", "not an NPZ file of plain arrays"),
         ("binary.csv", "not text"),
         ("absent.csv", "is not a file"),
         ("run.bag", "ends in .csv or .npz"),

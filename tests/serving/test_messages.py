@@ -17,7 +17,7 @@ def message(**changes: Any) -> dict[str, Any]:
 
 
 def test_arrays_come_back_as_they_went() -> None:
-    sent = {
+    sent: dict[str, Any] = {
         "f": np.arange(6, dtype=np.float32).reshape(2, 3),
         "d": np.array(3.0),
         "u": np.zeros((0, 4), np.uint8),

@@ -142,10 +142,15 @@ def test_health_needs_no_token(server: PolicyServer, client: PolicyClient) -> No
     assert after["requests"] == before["requests"] + 1
 
 
+def sleep_and_repeat(questions: list[Any]) -> list[Any]:
+    time.sleep(1.0)
+    return questions
+
+
 def test_an_inference_that_hangs_makes_the_server_unwell(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("barkyard.serving.server.STUCK", 0.05)
     with PolicyServer(checkpoint) as server:
-        monkeypatch.setattr(server._batcher, "_answer", lambda questions: time.sleep(1.0) or questions)
+        monkeypatch.setattr(server._batcher, "_answer", sleep_and_repeat)
         client = PolicyClient(server.url, server.token, hold, deadline=0.2)
         client.wait(10.0)
         assert client.act(observations(1)[0], 0.0) is SAFE

@@ -150,7 +150,7 @@ class Snapshot:
 
     def __call__(self, observations: Tensor) -> Tensor:
         """As the network."""
-        batch, limbs, width = len(observations), self._limbs, self._width
+        batch, limbs, width = observations.shape[0], self._limbs, self._width
         split, shape = (batch, limbs, 3, self._heads, width // self._heads), (width,)
         padded = pad(observations, (0, 1)).index_select(1, self._seen).view(batch, limbs, self._most).transpose(0, 1)
         tokens = torch.baddbmm(self._token_bias, padded, self._token_weight).transpose(0, 1).reshape(-1, width)

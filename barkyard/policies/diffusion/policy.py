@@ -56,6 +56,7 @@ class DiffusionPolicy(Policy):
             prediction_type="epsilon",
         )
         self.scheduler.set_timesteps(config.inference_steps)
+        self._timesteps: list[int] = self.scheduler.timesteps.tolist()
 
     @property
     def noise_shape(self) -> tuple[int, int, int]:
@@ -93,13 +94,12 @@ class DiffusionPolicy(Policy):
 
     def _denoise(self, memory: Tensor, noise: Tensor) -> Tensor:
         sample = noise[:, 0]
-        timesteps = self.scheduler.timesteps
-        steps = self.network.encode_steps(timesteps.to(sample))
+        steps = self.network.encode_steps(sample.new_tensor(self._timesteps))
         added = self.diffusion.sampler == "ddpm"
-        for i, timestep in enumerate(timesteps):
+        for i, timestep in enumerate(self._timesteps):
             predicted = self.network(sample, steps[i : i + 1], memory)
             # DDIM with eta 1 and the clipped sample is DDPM's posterior with its small fixed variance.
-            last = i + 1 == len(timesteps)
+            last = i + 1 == len(self._timesteps)
             sample = self.scheduler.step(
                 predicted,
                 timestep,
@@ -117,13 +117,13 @@ class DiffusionPolicy(Policy):
         return masked_mean(errors, real)
 
     def _mip(self, memory: Tensor) -> Tensor:
-        sample = memory.new_zeros(len(memory), *self.noise_shape[1:])
+        sample = memory.new_zeros(memory.shape[0], *self.noise_shape[1:])
         for step in (0.0, MIP_STEP):
             sample = self._evaluate(sample, self._mip_steps(step, sample[:1]), memory)
         return sample
 
     def _mip_steps(self, step: float, like: Tensor) -> Tensor:
-        return like.new_full((len(like),), step * self.diffusion.diffusion_steps)
+        return like.new_full((like.shape[0],), step * self.diffusion.diffusion_steps)
 
 
 def _make_network(config: DiffusionConfig, features: FeatureSpec) -> DenoisingNetwork:

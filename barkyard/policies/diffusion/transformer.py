@@ -62,7 +62,7 @@ class ConditionalTransformer(DenoisingNetwork):
 
     def forward(self, actions: Tensor, steps: Tensor, observations: Tensor) -> Tensor:
         """Denoise `(B, Tp, A)` actions."""
-        memory = torch.cat((steps.expand(len(actions), *steps.shape[1:]), observations), dim=-2)
+        memory = torch.cat((steps.expand(actions.shape[0], *steps.shape[1:]), observations), dim=-2)
         x = self.dropout(self.action_embedding(actions) + self.action_position)
         for i, block in enumerate(self.blocks):
             x = block(x, memory[:, i, 0], memory[:, i, 1], self.visible)

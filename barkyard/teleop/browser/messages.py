@@ -1,12 +1,12 @@
 """What the page says, checked."""
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any, Final
 
 from barkyard.errors import InvalidInput
 from barkyard.teleop.command import EVENTS
+from barkyard.untrusted import parse_json
 
 LONGEST: Final = 4096
 """Characters of a message."""
@@ -73,12 +73,12 @@ def parse_message(text: str) -> tuple[Message, int]:
     try:
         if len(text) > LONGEST:
             raise ValueError(f"{len(text)} characters, at most {LONGEST} are read")
-        content = json.loads(text)
+        content = parse_json(text)
         number = content.get("id", 0)
         if type(number) is not int or not 0 <= number < 2**32:
             raise ValueError(f"id {number!r}")
         return _message(content), number
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InvalidInput(f"the page sent {text[:80]!r}, which is no message: {error}") from error
 
 

@@ -1,0 +1,102 @@
+"""Collection and evaluation by a fleet: the same bits as without one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from barkyard.cli import main
+from barkyard.datasets import Dataset
+from barkyard.evaluation import EvalResult, evaluation_seeds
+from barkyard.fleet import Work, evaluate
+from barkyard.fleet.processes import LocalBackend
+from barkyard.fleet.work import ItemsFailed, collect
+
+ROOT = Path(__file__).parents[2]
+LIFT = "barkyard/Lift-v0"
+WORK = Work(LIFT, {}, "expert", 2)
+
+
+def result(out: Path, *words: str) -> EvalResult:
+    assert main(["evaluate", LIFT, "--actor", "expert", "--episodes", "5", "--out", str(out), "--quiet", *words]) == 0
+    return EvalResult.load(out)
+
+
+def dataset(out: Path, *words: str) -> Dataset:
+    assert main(["collect", LIFT, "--episodes", "3", "--out", str(out), "--quiet", *words]) == 0
+    return Dataset.open(out)
+
+
+def test_all_evaluate_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = result(tmp_path / "here.json")
+    for backend in ("local", "processes"):
+        words = ["--backend", backend, "--num-envs", "2", "--workers", "2"]
+        assert result(tmp_path / f"{backend}.json", *words).fingerprint == here.fingerprint
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["here.json", "local.json", "processes.json"]
+
+
+@pytest.mark.parametrize("backend", ["local", pytest.param("processes", marks=pytest.mark.slow)])
+def test_all_collect_the_same(backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = dataset(tmp_path / "here")
+    there = dataset(tmp_path / "there", "--backend", backend, "--num-envs", "2", "--workers", "2")
+    assert there.fingerprint == here.fingerprint
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["here", "there"]
+
+
+def test_an_evaluation_that_was_stopped_goes_on(tmp_path: Path) -> None:
+    """Half the items are there; only the others are run, and the result is that of a run in one go."""
+    seeds = evaluation_seeds(4)
+    whole = evaluate(WORK, seeds, LocalBackend(), tmp_path / "whole")
+    evaluate(WORK, seeds[:2], LocalBackend(), tmp_path / "items")
+    (kept,) = (tmp_path / "items").iterdir()
+    before = kept.stat().st_mtime_ns
+    again = evaluate(WORK, seeds, LocalBackend(), tmp_path / "items")
+    assert again.fingerprint == whole.fingerprint
+    assert kept.stat().st_mtime_ns == before
+
+
+def test_items_that_are_given_up_leave_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = evaluation_seeds(4)
+    from barkyard import evaluation
+
+    real = evaluation.evaluate
+
+    def fails_at_the_third(env: object, actor: object, given: tuple[int, ...], **words: object) -> EvalResult:
+        if seeds[2] in given:
+            raise OSError("the disk is gone")
+        return real(env, actor, given, **words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(evaluation, "evaluate", fails_at_the_third)
+    with pytest.raises(ItemsFailed, match="seeds 1000000002 to 1000000003 .3 tries.: Traceback") as raised:
+        evaluate(WORK, seeds, LocalBackend(), tmp_path)
+    partial = raised.value.partial
+    assert partial is not None and not partial.complete
+    assert [record.seed for record in partial.episodes] == seeds[:2]
+
+
+def test_collection_yields_the_rest_before_it_says_what_failed(tmp_path: Path) -> None:
+    """Evaluation seeds are refused by the writer of a dataset."""
+    taken = []
+    with pytest.raises(ItemsFailed, match="kept for evaluation"):
+        for episode in collect(WORK, [3, 4, 10**9], LocalBackend(), tmp_path / "items"):
+            taken.append(episode.seed)
+    assert taken == [3, 4]
+
+
+def test_what_cannot_be_is_refused_before_anybody_is_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", LIFT, "--actor", "nobody", "--out", str(tmp_path / "r.json"), "--backend", "processes"]
+    assert main(words) == 2
+    assert "actor 'nobody' is neither" in capsys.readouterr().err
+    assert main([*words[:3], "expert", *words[4:], "--videos", "1"]) == 2
+    assert "leave out --backend" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_node_gives_the_same() -> None:
+    pytest.importorskip("ray", reason="needs Ray: pip install 'barkyard[fleet]'")
+    words = [sys.executable, str(ROOT / "scripts/benchmarks/cluster.py"), "--episodes", "48", "--num-envs", "4"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert done.stdout.splitlines()[-1] == "identical"
