@@ -49,8 +49,9 @@ def test_some_first_grasps_slip_and_are_mended() -> None:
     assert 1 <= (lengths > 45).sum() <= 5, "a slip costs a second approach"
 
 
-def test_joint_control_lifts_as_well() -> None:
-    assert all(e.success for e in _run("barkyard/Lift-v0", [0, 1, 2, 3], 4, controller="JOINT_POSITION"))
+@pytest.mark.parametrize("controller", ["JOINT_POSITION", "JOINT_VELOCITY", "IK_POSE"])
+def test_other_controllers_lift_as_well(controller: str) -> None:
+    assert all(e.success for e in _run("barkyard/Lift-v0", [0, 1, 2, 3], 4, controller=controller))
 
 
 def test_it_begins_again_when_the_cube_is_lost() -> None:
