@@ -58,8 +58,7 @@ class ConfigLayout(NamedTuple):
 
 
 class MemoryLayout(NamedTuple):
-    """Offsets into `userdata`. The goal is a position and a rotation matrix in the base frame, or joint positions or
-    velocities."""
+    """Offsets into `userdata`. The goal is a position and a rotation matrix in the base frame, or joints' goals."""
 
     NEW_ACTION: int = 0
     ACTION: int = 1
