@@ -8,6 +8,7 @@ import pytest
 from barkyard.envs.registry import make_vec_env
 from barkyard.episode import EVALUATION_SEED_START, Episode
 from barkyard.experts import make_expert
+from barkyard.experts.picking import _nut_turns
 from barkyard.rollout import rollout
 
 
@@ -85,3 +86,12 @@ def test_it_begins_again_when_the_cube_slides_away_before_the_grasp() -> None:
         if terminated[0]:
             break
     assert terminated[0] and step > 20
+
+
+def test_the_nut_is_turned_within_what_the_wrist_allows() -> None:
+    yaw = np.linspace(-2 * np.pi, 2 * np.pi, 400)
+    grasp, missing = _nut_turns(yaw)
+    np.testing.assert_allclose(np.cos(yaw + missing), -1.0, atol=1e-12, err_msg="the handle points at the robot")
+    np.testing.assert_allclose(np.sin(grasp - yaw), 0.0, atol=1e-12, err_msg="the fingers close across the handle")
+    end = grasp + missing
+    assert np.abs(grasp).max() <= 2.0 and end.min() >= -1e-12 and end.max() <= np.pi + 1e-12
