@@ -3,7 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from barkyard.assets.robot import Robot
-from barkyard.control.arm import joint_position, operational_space_pose
+from barkyard.control.arm import (
+    inverse_kinematics_pose,
+    joint_position,
+    joint_velocity,
+    operational_space_pose,
+    operational_space_position,
+)
 from barkyard.control.controller import Controller
 from barkyard.control.joint_step import JointStepController
 from barkyard.control.joint_target import JointTargetController
@@ -12,8 +18,11 @@ from barkyard.errors import InvalidInput
 
 CONTROLLERS: Mapping[str, Callable[[Robot], Controller]] = {
     "OSC_POSE": operational_space_pose,
+    "OSC_POSITION": operational_space_position,
+    "IK_POSE": inverse_kinematics_pose,
     "JOINT_POSITION": joint_position,
     "JOINT_STEP": JointStepController,
+    "JOINT_VELOCITY": joint_velocity,
     "JOINT_TARGET": JointTargetController,
     "MOTOR": MotorController,
 }

@@ -10,10 +10,22 @@ from numpy.typing import NDArray
 from barkyard.assets.robot import PREFIX, Robot
 from barkyard.control.configuration import reserve_configuration, write_configuration
 from barkyard.control.controller import ToolController, Watch
-from barkyard.control.kernels import CONFIG, JOINT_POSITION, MAGIC, MAX_DOF, MAX_GRIPPER, MEMORY, OSC_POSE
+from barkyard.control.kernels import (
+    CONFIG,
+    IK_DAMPING,
+    IK_POSE,
+    JOINT_POSITION,
+    JOINT_VELOCITY,
+    MAGIC,
+    MAX_DOF,
+    MAX_GRIPPER,
+    MEMORY,
+    OSC_POSE,
+)
 from barkyard.errors import InvalidInput
 
-_IK_DAMPING = 0.05
+_TOOL = 6
+"""Directions of a tool's pose."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +33,11 @@ class ArmGains:
     """Gains of an arm controller.
 
     Attributes:
-        kind: `OSC_POSE` or `JOINT_POSITION` of `kernels`.
-        kp: stiffness per controlled direction [1/s^2].
+        kind: a law of `kernels`.
+        kp: stiffness per controlled direction [1/s^2]; a velocity is held with the damping that belongs to it.
         damping_ratio: 1 is critical damping.
-        action_scale: what an action of 1 means per direction: [m] and [rad], or [rad] per joint.
+        action_scale: what an action of 1 means per direction: [m] and [rad], or [rad] or [rad/s] per joint. A tool
+            that is only moved has three.
         nullspace_kp: stiffness of the posture term towards the joint positions at reset [1/s^2].
     """
 
@@ -51,6 +64,41 @@ def joint_position(robot: Robot) -> "ArmController":
     """
     dof = len(robot.joints)
     gains = ArmGains(JOINT_POSITION, kp=(50.0,) * dof, damping_ratio=1.0, action_scale=(0.05,) * dof)
+    return ArmController(robot, gains)
+
+
+def operational_space_position(robot: Robot) -> "ArmController":
+    """`OSC_POSITION`: the action is a step of the tool's position [0.05 m]; its orientation is kept.
+
+    robosuite 1.5.2, `controllers/config/default/parts/osc_position.json`.
+    """
+    scale = (0.05, 0.05, 0.05)
+    return ArmController(robot, ArmGains(OSC_POSE, kp=(150.0,) * 6, damping_ratio=1.0, action_scale=scale))
+
+
+def inverse_kinematics_pose(robot: Robot) -> "ArmController":
+    """`IK_POSE`: the action is a step of the tool's position [0.05 m] and orientation [0.2 rad, rotation vector].
+
+    Damped least squares turn it into joint positions, once an action, and the joints are driven there. Scales and
+    stiffness are a choice: robosuite's are given to another servo.
+    """
+    gains = ArmGains(
+        IK_POSE,
+        kp=(150.0,) * len(robot.joints),
+        damping_ratio=1.0,
+        action_scale=(0.05, 0.05, 0.05, 0.2, 0.2, 0.2),
+    )
+    return ArmController(robot, gains)
+
+
+def joint_velocity(robot: Robot) -> "ArmController":
+    """`JOINT_VELOCITY`: the action is the velocity of each joint [0.5 rad/s].
+
+    The scale is robosuite's (`controllers/config/default/parts/joint_velocity.json`). Its law cannot be compared: in
+    1.5.2 that controller fails when it is made. Ours reaches a velocity with a time constant of 1/24.5 s.
+    """
+    dof = len(robot.joints)
+    gains = ArmGains(JOINT_VELOCITY, kp=(150.0,) * dof, damping_ratio=1.0, action_scale=(0.5,) * dof)
     return ArmController(robot, gains)
 
 
@@ -106,7 +154,7 @@ class ArmController(ToolController):
         kp = np.array(self.gains.kp)
         config[CONFIG.KP : CONFIG.KP + directions] = kp
         config[CONFIG.KD : CONFIG.KD + directions] = 2.0 * np.sqrt(kp) * self.gains.damping_ratio
-        config[CONFIG.ACTION_SCALE : CONFIG.ACTION_SCALE + directions] = self.gains.action_scale
+        config[CONFIG.ACTION_SCALE : CONFIG.ACTION_SCALE + len(self.gains.action_scale)] = self.gains.action_scale
         for i, actuator in enumerate(self.gripper.actuators):
             config[CONFIG.GRIPPER_ACTUATOR + i] = model.actuator(PREFIX + actuator).id
             config[CONFIG.GRIPPER_SIGN + i] = self.gripper.closing[i]
@@ -128,7 +176,9 @@ class ArmController(ToolController):
         """Hand over the actions; the goal is set from the pose at the first substep."""
         del ctrl
         memory[:, MEMORY.NEW_ACTION] = 1.0
-        memory[:, MEMORY.ACTION : MEMORY.ACTION + self.action_dim] = actions
+        directions = self.action_dim - 1
+        memory[:, MEMORY.ACTION : MEMORY.ACTION + directions] = actions[:, :-1]
+        memory[:, MEMORY.ACTION + max(directions, _TOOL)] = actions[:, -1]
 
     def gripper_target(self, memory: NDArray[np.float64]) -> NDArray[np.float64]:
         """Normalised gripper position that the fingers are driven to, (N, 1): -1 open, +1 closed."""
@@ -146,13 +196,17 @@ class ArmController(ToolController):
 
         A goal that stays `step` ahead is followed at the speed `step * kp / kd`, where kd = 2 sqrt(kp).
         """
-        followed = 0.5 * np.sqrt(np.array(self.gains.kp)) / self.gains.damping_ratio * control_dt
+        followed = 0.5 * np.sqrt(self.gains.kp[0]) / self.gains.damping_ratio * control_dt
+        if self.gains.kind == JOINT_VELOCITY:
+            followed = control_dt
         scale = np.array(self.gains.action_scale) * followed
-        if self.gains.kind == OSC_POSE:
-            move, turn = _shorten(move / scale[:3]), _shorten(turn / scale[3:])
-            return np.column_stack([move, turn, gripper]).astype(np.float32)
+        if self.gains.kind in (OSC_POSE, IK_POSE):
+            steps = [_shorten(move / scale[:3])]
+            if len(scale) == _TOOL:
+                steps.append(_shorten(turn / scale[3:]))
+            return np.column_stack([*steps, gripper]).astype(np.float32)
         matrix = jacobian()
-        square = matrix @ matrix.transpose(0, 2, 1) + _IK_DAMPING**2 * np.eye(6)
+        square = matrix @ matrix.transpose(0, 2, 1) + IK_DAMPING**2 * np.eye(_TOOL)
         wanted = np.column_stack([move, turn])[:, :, None]
         step = (matrix.transpose(0, 2, 1) @ np.linalg.solve(square, wanted))[:, :, 0]
         return np.column_stack([_shorten(step / scale), gripper]).astype(np.float32)

@@ -5,7 +5,9 @@ Everything a controller needs is in two arrays: `config`, constant for a model (
 function serves every arm.
 
 The laws are those of robosuite 1.5.2: `controllers/parts/arm/osc.py` (operational space control after Khatib 1987,
-position and orientation decoupled, null-space posture term) and `controllers/parts/generic/joint_pos.py`.
+position and orientation decoupled, null-space posture term) and `controllers/parts/generic/joint_pos.py`. The inverse
+kinematics are damped least squares (Nakamura and Hanafusa 1986), as `controllers/parts/arm/ik.py` has them; the joint
+velocity law is our own.
 """
 
 from typing import NamedTuple
@@ -22,6 +24,13 @@ MAX_GRIPPER = 2
 OSC_POSE = 1
 JOINT_POSITION = 2
 JOINT_TARGET = 3
+IK_POSE = 4
+JOINT_VELOCITY = 5
+
+IK_DAMPING = 0.05
+"""Damping of the inverse kinematics; robosuite 1.5.2, `compute_joint_positions`."""
+IK_POSTURE = 0.1
+"""Share of the way back to the joint positions at reset that one action of `IK_POSE` goes, where the tool allows it."""
 
 
 class ConfigLayout(NamedTuple):
@@ -49,7 +58,7 @@ class ConfigLayout(NamedTuple):
 
 
 class MemoryLayout(NamedTuple):
-    """Offsets into `userdata`. The goal is a position and a rotation matrix in the base frame, or joint positions."""
+    """Offsets into `userdata`. The goal is a position and a rotation matrix in the base frame, or joints' goals."""
 
     NEW_ACTION: int = 0
     ACTION: int = 1
@@ -93,6 +102,15 @@ def control(
         if fresh:
             _set_pose_goal(config, memory, site_xpos, site_xmat)
         _pose_torque(config, memory, dof, qpos, qvel, xanchor, xaxis, site_xpos, site_xmat, inertia, torque)
+    elif config[CONFIG.KIND] == IK_POSE:
+        if fresh:
+            _set_inverse_kinematics_goal(config, memory, dof, qpos, xanchor, xaxis, site_xpos, site_xmat)
+        _joint_torque(config, memory, dof, qpos, qvel, inertia, torque)
+    elif config[CONFIG.KIND] == JOINT_VELOCITY:
+        if fresh:
+            for i in range(dof):
+                memory[MEMORY.GOAL + i] = config[CONFIG.ACTION_SCALE + i] * memory[MEMORY.ACTION + i]
+        _velocity_torque(config, memory, dof, qvel, inertia, torque)
     else:
         if fresh:
             for i in range(dof):
@@ -112,7 +130,7 @@ def control(
 @njit(cache=True, error_model="numpy")
 def _move_gripper(config, memory):  # type: ignore[no-untyped-def]
     command = memory[MEMORY.ACTION + int(config[CONFIG.DOF])]
-    if config[CONFIG.KIND] == OSC_POSE:
+    if config[CONFIG.KIND] == OSC_POSE or config[CONFIG.KIND] == IK_POSE:
         command = memory[MEMORY.ACTION + 6]
     for i in range(int(config[CONFIG.GRIPPER_DOF])):
         step = config[CONFIG.GRIPPER_SIGN + i] * config[CONFIG.GRIPPER_SPEED] * np.sign(command)
@@ -258,6 +276,44 @@ def _joint_torque(config, memory, dof, qpos, qvel, inertia, torque):  # type: ig
         wanted = config[CONFIG.KP + k] * error - config[CONFIG.KD + k] * qvel[int(config[CONFIG.QVEL + k])]
         for i in range(dof):
             torque[i] += inertia[i, k] * wanted
+
+
+@njit(cache=True, error_model="numpy")
+def _velocity_torque(config, memory, dof, qvel, inertia, torque):  # type: ignore[no-untyped-def]
+    for i in range(dof):
+        torque[i] = 0.0
+    for k in range(dof):
+        wanted = config[CONFIG.KD + k] * (memory[MEMORY.GOAL + k] - qvel[int(config[CONFIG.QVEL + k])])
+        for i in range(dof):
+            torque[i] += inertia[i, k] * wanted
+
+
+@njit(cache=True, error_model="numpy")
+def _set_inverse_kinematics_goal(config, memory, dof, qpos, xanchor, xaxis, site_xpos, site_xmat):  # type: ignore[no-untyped-def]
+    """Joint goal: the present positions moved so that the tool makes the scaled action, and towards the posture."""
+    tcp, base = int(config[CONFIG.TCP_SITE]), int(config[CONFIG.BASE_SITE])
+    jacobian = _jacobian(config, dof, tcp, xanchor, xaxis, site_xpos)
+    posture, twist, square = np.empty(dof), np.zeros(6), np.zeros((6, 6))
+    for k in range(dof):
+        posture[k] = IK_POSTURE * (memory[MEMORY.REST + k] - qpos[int(config[CONFIG.QPOS + k])])
+    for i in range(6):
+        first = 3 * (i // 3)
+        for k in range(3):
+            step = config[CONFIG.ACTION_SCALE + first + k] * memory[MEMORY.ACTION + first + k]
+            twist[i] += site_xmat[9 * base + 3 * (i - first) + k] * step
+        for k in range(dof):
+            twist[i] -= jacobian[i, k] * posture[k]
+        for j in range(6):
+            for k in range(dof):
+                square[i, j] += jacobian[i, k] * jacobian[j, k]
+        square[i, i] += IK_DAMPING * IK_DAMPING
+    _cholesky(square, 6)
+    _solve(square, twist, 6)
+    for k in range(dof):
+        total = qpos[int(config[CONFIG.QPOS + k])] + posture[k]
+        for i in range(6):
+            total += jacobian[i, k] * twist[i]
+        memory[MEMORY.GOAL + k] = total
 
 
 @njit(cache=True, error_model="numpy")

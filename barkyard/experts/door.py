@@ -1,7 +1,7 @@
 """The scripted expert that opens a door: it takes the handle, turns it, and pulls.
 
-It looks at the simulation, not at observations, and begins again when the handle has slipped out. Each episode draws its
-own grasp, speed and turn from a generator seeded by the episode's seed.
+It looks at the simulation, not at observations, and begins again when the handle has slipped out. Each episode draws
+its own grasp, speed and turn from a generator seeded by the episode's seed.
 """
 
 import numpy as np

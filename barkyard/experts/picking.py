@@ -66,7 +66,8 @@ class PickingPlan:
         lift: height in the world to lift to [m].
         place_offset: the placement is off by up to this along x and y [m].
         place_tolerance: the object is lowered when it is this close to being above its place [m].
-        lowering: the object is lowered by this much at a time, and only while it is within `place_tolerance` sideways [m].
+        lowering: the object is lowered by this much at a time [m], and only while it is within `place_tolerance`
+            sideways; at once if infinite.
         slips: fraction of the episodes whose first grasp goes wrong, so that the data show what to do then.
         slip: such a grasp is off by up to this along x and y, and up to twice this too high [m].
     """

@@ -23,10 +23,10 @@ def _state(controller: str, seed: int) -> tuple[mujoco.MjModel, mujoco.MjData, A
     model, data = env.simulation.batch.get_model(0), env.simulation.batch.get_data(0)
     draw = np.random.default_rng(seed)
     data.qvel[:7] = draw.normal(size=7)
-    action = draw.uniform(-1, 1, 7 if controller == "OSC_POSE" else 8)
-    data.userdata[MEMORY.NEW_ACTION] = 1.0
-    data.userdata[MEMORY.ACTION : MEMORY.ACTION + len(action)] = action
-    return model, data, action
+    action = draw.uniform(-1, 1, env.single_action_space.shape)
+    size = env.simulation.controller.memory_size
+    env.simulation.controller.command(data.userdata[None, :size], data.ctrl[None], action[None].astype(np.float32))
+    return model, data, action.astype(np.float32).astype(np.float64)
 
 
 def _quantities(model: mujoco.MjModel, data: mujoco.MjData) -> dict[str, Array]:
@@ -51,7 +51,8 @@ def _osc(q: dict[str, Array], data: mujoco.MjData, rest: Array, action: Array) -
     turn = np.zeros(9)
     quat = np.zeros(4)
     vector = 0.5 * action[3:6]
-    mujoco.mju_axisAngle2Quat(quat, vector / np.linalg.norm(vector), np.linalg.norm(vector))
+    angle = np.linalg.norm(vector)
+    mujoco.mju_axisAngle2Quat(quat, vector / max(angle, 1e-12), angle)
     mujoco.mju_quat2Mat(turn, quat)
     goal_mat = base @ turn.reshape(3, 3) @ base.T @ q["mat"]
     ori_error = 0.5 * sum(np.cross(q["mat"][:, i], goal_mat[:, i]) for i in range(3))
@@ -76,7 +77,35 @@ def _joint(q: dict[str, Array], data: mujoco.MjData, rest: Array, action: Array)
     return out
 
 
-@pytest.mark.parametrize(("controller", "law"), [("OSC_POSE", _osc), ("JOINT_POSITION", _joint)])
+def _osc_position(q: dict[str, Array], data: mujoco.MjData, rest: Array, action: Array) -> Array:
+    return _osc(q, data, rest, np.array([*action[:3], 0.0, 0.0, 0.0]))
+
+
+def _inverse_kinematics(q: dict[str, Array], data: mujoco.MjData, rest: Array, action: Array) -> Array:
+    jacobian, posture = q["jacobian"], 0.1 * (rest - data.qpos[:7])
+    twist = np.concatenate([q["base_mat"] @ (0.05 * action[:3]), q["base_mat"] @ (0.2 * action[3:6])])
+    inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + 0.05**2 * np.eye(6))
+    step = inverse @ twist + (np.eye(7) - inverse @ jacobian) @ posture
+    out: Array = q["inertia"] @ (150.0 * step - 2 * np.sqrt(150.0) * data.qvel[:7]) + q["bias"]
+    return out
+
+
+def _velocity(q: dict[str, Array], data: mujoco.MjData, rest: Array, action: Array) -> Array:
+    del rest
+    out: Array = q["inertia"] @ (2 * np.sqrt(150.0) * (0.5 * action[:7] - data.qvel[:7])) + q["bias"]
+    return out
+
+
+@pytest.mark.parametrize(
+    ("controller", "law"),
+    [
+        ("OSC_POSE", _osc),
+        ("OSC_POSITION", _osc_position),
+        ("IK_POSE", _inverse_kinematics),
+        ("JOINT_POSITION", _joint),
+        ("JOINT_VELOCITY", _velocity),
+    ],
+)
 @pytest.mark.parametrize("seed", range(5))
 def test_torques_follow_the_law(controller: str, law: Callable[..., Any], seed: int) -> None:
     model, data, action = _state(controller, seed)

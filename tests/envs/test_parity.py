@@ -86,7 +86,7 @@ def _differences(
         yield worst, disagreements
 
 
-@pytest.mark.parametrize(("task", "controller"), list(SCRIPTED_STEPS))
+@pytest.mark.parametrize(("task", "controller"), [*SCRIPTED_STEPS, ("Lift", "OSC_POSITION")])
 def test_random_actions(task: str, controller: str) -> None:
     env = _make(task, controller, tolerance=0.0)
     _check(task, controller, env, _record(env, False, RANDOM_STEPS), EPISODES)

@@ -8,6 +8,7 @@ import pytest
 from barkyard.envs.registry import make_vec_env
 from barkyard.episode import EVALUATION_SEED_START, Episode
 from barkyard.experts import make_expert
+from barkyard.experts.picking import _nut_turns
 from barkyard.rollout import rollout
 
 
@@ -49,8 +50,9 @@ def test_some_first_grasps_slip_and_are_mended() -> None:
     assert 1 <= (lengths > 45).sum() <= 5, "a slip costs a second approach"
 
 
-def test_joint_control_lifts_as_well() -> None:
-    assert all(e.success for e in _run("barkyard/Lift-v0", [0, 1, 2, 3], 4, controller="JOINT_POSITION"))
+@pytest.mark.parametrize("controller", ["JOINT_POSITION", "JOINT_VELOCITY", "IK_POSE"])
+def test_other_controllers_lift_as_well(controller: str) -> None:
+    assert all(e.success for e in _run("barkyard/Lift-v0", [0, 1, 2, 3], 4, controller=controller))
 
 
 def test_it_begins_again_when_the_cube_is_lost() -> None:
@@ -84,3 +86,12 @@ def test_it_begins_again_when_the_cube_slides_away_before_the_grasp() -> None:
         if terminated[0]:
             break
     assert terminated[0] and step > 20
+
+
+def test_the_nut_is_turned_within_what_the_wrist_allows() -> None:
+    yaw = np.linspace(-2 * np.pi, 2 * np.pi, 400)
+    grasp, missing = _nut_turns(yaw)
+    np.testing.assert_allclose(np.cos(yaw + missing), -1.0, atol=1e-12, err_msg="the handle points at the robot")
+    np.testing.assert_allclose(np.sin(grasp - yaw), 0.0, atol=1e-12, err_msg="the fingers close across the handle")
+    end = grasp + missing
+    assert np.abs(grasp).max() <= 2.0 and end.min() >= -1e-12 and end.max() <= np.pi + 1e-12
