@@ -134,6 +134,11 @@ class Session:
         self._asked: tuple[float, ...] | None = None
         self._taken_until = 0.0
 
+    @property
+    def steps(self) -> int:
+        """Control periods of the episode so far."""
+        return len(self._acted_by)
+
     def run(self, seed: int, wanted: int) -> None:
         """Record until the dataset holds `wanted` episodes or the person stops.
 
@@ -217,7 +222,7 @@ class Session:
         self._show()
 
     def _show(self) -> None:
-        steps, dt = len(self._acted_by), self._env.control_dt
+        steps, dt = self.steps, self._env.control_dt
         status = Status(
             self._phase, self._recorder.kept, self._wanted, steps * dt, bool(self._env.succeeded()[0]),
             self._acted_by[-1] if steps else self.name, self._message,
