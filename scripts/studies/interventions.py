@@ -1,9 +1,9 @@
 """What ten corrected episodes do for a weak policy that lifts a cube.
 
-Ten demonstrations make a weak policy. It acts, and where it has not lifted the cube in time a person takes over: a script,
-recorded as `human:script`, whose twists take the way of any device through the session, in real time. The policy then
-learns on, from demonstrations and corrections, and for comparison for as long from the demonstrations alone. All three
-run the same held-out episodes. What is there is not made again.
+Ten demonstrations make a weak policy. It acts, and where it has not lifted the cube in time a person takes over: a
+script, recorded as `human:script`, whose twists take the way of any device through the session, in real time. The
+policy then learns on, from demonstrations and corrections, and for comparison for as long from the demonstrations
+alone. All three run the same held-out episodes. What is there is not made again.
 """
 
 import argparse

@@ -68,7 +68,7 @@ class Hands(Protocol):
 
 
 FAR, NEAR, SETTLED_S = 0.04, 0.008, 0.4
-"""Beyond the first distance a key is held; down to the second it is tapped, once what was done before is seen [m, s]."""
+"""Beyond the first distance a key is held; down to the second it is tapped, once what was done is seen [m, s]."""
 _TOWARDS: Final = (("up", "down"), ("left", "right"), (".", ";"))
 
 
