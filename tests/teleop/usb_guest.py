@@ -1,7 +1,7 @@
 """Runs as root in a virtual machine: a USB SpaceMouse that the kernel plays to itself, read by our ports.
 
-The device is a HID gadget at the dummy host controller (Linux: Documentation/usb/gadget_hid.rst). Prints one line of
-JSON with what was seen, or why not.
+The device is a HID gadget at the dummy host controller (Linux: Documentation/usb/gadget_hid.rst). Prints a line of
+JSON for each layout and way, with what was seen, or why not.
 """
 
 import json
@@ -118,7 +118,8 @@ def drive(gadget: Gadget, device: SpaceMouse) -> list[float]:
 def try_way(layout: str, find: Callable[[Path], Port], replug: bool) -> dict[str, Any]:
     gadget = Gadget(layout)
     try:
-        port = until("the device", lambda: opened(find))
+        until("the device", lambda: list(Path("/sys/class/hidraw").iterdir()))
+        port = until("the port", lambda: opened(find))
         with SpaceMouse(FULL, find=lambda: port) as device:
             seen: dict[str, Any] = {"title": port.title, "twist": drive(gadget, device)}
 
@@ -147,15 +148,21 @@ def opened(find: Callable[[Path], Port]) -> Port | None:
         return None
 
 
-def main() -> None:
-    result: dict[str, Any] = {}
+def tried(layout: str, name: str, find: Callable[[Path], Port]) -> dict[str, Any]:
     try:
-        for layout in LAYOUTS:
-            for name, find in (("hidraw", open_hidraw), ("libusb", open_hidapi)):
-                result[f"{layout} {name}"] = try_way(layout, find, replug=name == "hidraw")
+        return try_way(layout, find, replug=name == "hidraw")
     except Exception:
-        result["failure"] = traceback.format_exc()
-    print(MARK + json.dumps(result), flush=True)
+        return {"failure": traceback.format_exc()}
+
+
+def main() -> None:
+    for layout in LAYOUTS:
+        for name, find in (("hidraw", open_hidraw), ("libusb", open_hidapi)):
+            if os.fork():  # libusb learns of new devices from udev, which does not run here: a process for each
+                os.wait()
+                continue
+            print(MARK + json.dumps({f"{layout} {name}": tried(layout, name, find)}), flush=True)
+            os._exit(0)
 
 
 if __name__ == "__main__":
