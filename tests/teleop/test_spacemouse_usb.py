@@ -87,7 +87,7 @@ def test_a_virtual_usb_device_is_read_by_hidraw_and_libusb_in_both_layouts_and_p
     done = subprocess.run(
         ["qemu-system-x86_64", "-cpu", "max", "-m", "1024", "-nographic", "-no-reboot", "-nodefaults",
          "-serial", "stdio", "-kernel", str(KERNEL[0]), "-initrd", str(image),
-         "-append", "console=ttyS0 panic=-1 quiet",
+         "-append", "console=ttyS0 panic=-1 quiet no_timer_check",
          "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"],
         capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
