@@ -48,6 +48,17 @@ install_system_packages() {
     fi
 }
 
+# Installs Debian packages that some tests drive devices with; where that cannot be, these tests are skipped.
+install_test_packages() {
+    local package missing=()
+    for package in "$@"; do
+        if ! dpkg -s "$package" >/dev/null 2>&1; then missing+=("$package"); fi
+    done
+    if [ ${#missing[@]} -gt 0 ] && ! (install_system_packages "${missing[@]}"); then
+        say "going on; tests that need ${missing[*]} are skipped"
+    fi
+}
+
 # Prints the Debian packages that are missing.
 missing_system_packages() {
     "$1" - "$venv" <<'PYTHON'

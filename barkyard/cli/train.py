@@ -53,8 +53,8 @@ def train(
         seed: of weights, batches and noise.
         observations: observation parts to learn from; all vectors unless given.
         override: settings by dotted name, as network.widths=[32,64] or training.learning_rate=1e-3.
-        weights: how often steps are learnt from by who acted, as human=2 expert=0.5; unless given, a person's corrections
-            of a policy count together as much as all other steps together.
+        weights: how often steps are learnt from by who acted, as human=2 expert=0.5; unless given, a person's
+            corrections of a policy count together as much as all other steps together.
         rl: learn by PPO in this environment, from its reward.
         num_envs: parallel environments of --rl.
         env_kwargs: arguments of the environment of --rl, as difficulty=0.2.

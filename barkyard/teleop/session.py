@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from barkyard.episode import POLICY_ACTION, Actor, Episode, Observations
 from barkyard.rollout import EpisodicEnv, rollout
 from barkyard.teleop.command import AGAIN, KEEP, START, STOP, UNDO, Command, Device
+from barkyard.teleop.intervention import Intervention
 from barkyard.teleop.operator import Operator
 from barkyard.teleop.pace import Pace
 
 Image = NDArray[np.uint8]
 
-TAKEN_OVER: Final = 0.5
-"""Where a policy acts too, the person has the robot for this long after the last input [s], as in SERL."""
 _STATES_CHECKED: Final = 5
 _IDLE: Final = 0.02
 """Between two looks at the device while no episode runs [s]."""
@@ -101,7 +100,7 @@ class Session:
         operator: carries out the commands.
         recorder: where episodes go.
         screen: what the person sees.
-        policy: acts until the person does, and again `TAKEN_OVER` after.
+        policy: acts until the person does, and again a while after; see `Intervention`.
         camera: what is shown; None is the environment's own choice.
 
     Attributes:
@@ -132,7 +131,12 @@ class Session:
         self._acted_by: list[str] = []
         self._proposals: list[NDArray[np.float32]] = []
         self._asked: tuple[float, ...] | None = None
-        self._taken_until = 0.0
+        self._intervention = Intervention(device, operator)
+
+    @property
+    def steps(self) -> int:
+        """Control periods of the episode so far."""
+        return len(self._acted_by)
 
     def run(self, seed: int, wanted: int) -> None:
         """Record until the dataset holds `wanted` episodes or the person stops.
@@ -155,9 +159,10 @@ class Session:
 
     def reset(self, slots: NDArray[np.intp], seeds: NDArray[np.int64]) -> None:
         """An episode begins; see `barkyard.episode.Actor`."""
-        self._phase, self._keep, self._taken_until = "waiting", False, 0.0
+        self._phase, self._keep = "waiting", False
         self._acted_by.clear()
         self._proposals.clear()
+        self._intervention.begin()
         self._operator.begin(int(seeds[0]))
         self._device.begin(0.0)
         if self._policy is not None:
@@ -189,15 +194,9 @@ class Session:
             return self._operator.action(command, observations)
         proposal = np.clip(self._policy.act(observations), -1.0, 1.0).astype(np.float32)
         self._proposals.append(proposal[0].copy())
-        taken = now < self._taken_until
-        if command.acts:
-            if not taken and not command.changed:  # the hand is where the policy has left it
-                gripper = self._operator.gripper(proposal)
-                self._device.set_gripper(gripper)
-                command = replace(command, gripper=gripper)
-            taken, self._taken_until = True, now + TAKEN_OVER
-        self._acted_by.append(self.name if taken else self._policy.name)
-        return self._operator.action(command, observations) if taken else proposal
+        action = self._intervention.choose(command, proposal, observations, now)
+        self._acted_by.append(self._policy.name if action is None else self.name)
+        return proposal if action is None else action
 
     def _listen(self, command: Command) -> None:
         for event in command.events:
@@ -217,7 +216,7 @@ class Session:
         self._show()
 
     def _show(self) -> None:
-        steps, dt = len(self._acted_by), self._env.control_dt
+        steps, dt = self.steps, self._env.control_dt
         status = Status(
             self._phase, self._recorder.kept, self._wanted, steps * dt, bool(self._env.succeeded()[0]),
             self._acted_by[-1] if steps else self.name, self._message,

@@ -20,49 +20,29 @@ from barkyard.episode import POLICY_ACTION
 from barkyard.teleop.browser.server import Server
 from tests.cli.test_teleop import LIFT, noting_environment
 from tests.teleop.browser.chromium import chromium, needs_chromium, open_page, text, wait_for
+from tests.teleop.scripted import Pilot, Point
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 
-FAR, NEAR, SETTLED_S = 0.04, 0.008, 0.4
-"""Beyond the first distance a key is held, down to the second it is tapped, once what was done before is seen [m, s]."""
-OPENING: Final = ("ArrowUp", "ArrowDown"), ("ArrowLeft", "ArrowRight"), (".", ";")
+NAMES: Final = {"up": "ArrowUp", "down": "ArrowDown", "left": "ArrowLeft", "right": "ArrowRight", "space": " "}
 
 
-class Pilot:
-    """A person who looks, moves with keys that take effect late, and closes and lifts. Final."""
+class PageHands:
+    """See `Hands`."""
 
-    def __init__(self, page: Page, env: Any) -> None:
-        self._page, self._env = page, env
+    def __init__(self, page: Page) -> None:
+        self._page = page
         self._held: set[str] = set()
-        self._moved = self._closed = 0.0
 
-    def look_and_act(self) -> None:
-        now = time.monotonic()
-        if self._closed:
-            self._hold({";"} if now > self._closed + 1.0 else set())
-            return
-        tcp, cube = self._env.simulation.robot.tcp_pos_world[0], self._env.task.grasping.object.pos[0]
-        off = np.array([tcp[0] - cube[0], tcp[1] - cube[1], tcp[2] - cube[2]])  # the camera looks along the world's -x
-        above = np.hypot(off[0], off[1]) > 0.02
-        axes = [0, 1] if above else [0, 1, 2]
-        keys = {i: OPENING[i][0 if off[i] > 0 else 1] for i in axes if abs(off[i]) > NEAR}
-        self._hold({key for i, key in keys.items() if abs(off[i]) > FAR})
-        if self._held or now < self._moved + SETTLED_S:
-            return
-        for key in keys.values():
-            self._page.keyboard.press(key)
-            self._moved = time.monotonic()
-        if not keys and not above:
-            self._page.keyboard.press(" ")
-            self._closed = time.monotonic()
+    def hold(self, keys: set[str]) -> None:
+        for key in self._held - keys:
+            self._page.keyboard.up(NAMES.get(key, key))
+        for key in keys - self._held:
+            self._page.keyboard.down(NAMES.get(key, key))
+        self._held = keys
 
-    def _hold(self, wanted: set[str]) -> None:
-        for key in self._held - wanted:
-            self._page.keyboard.up(key)
-        for key in wanted - self._held:
-            self._page.keyboard.down(key)
-        if wanted != self._held:
-            self._held, self._moved = wanted, time.monotonic()
+    def tap(self, key: str) -> None:
+        self._page.keyboard.press(NAMES.get(key, key))
 
 
 Part = Callable[[Chromium, str, dict[str, Any]], None]
@@ -105,7 +85,11 @@ def strangers_are_refused(browser: Chromium, url: str) -> None:
     wrong.route("http://elsewhere.example/", lambda route: route.fulfill(body="<p>another site</p>"))
     wrong.goto("http://elsewhere.example/")
     socket = url.replace("http:", "ws:").replace("/?", "/socket?")
-    opened = "url => new Promise(done => { const s = new WebSocket(url); s.onopen = () => done(true); s.onerror = () => done(false); })"
+    opened = """url => new Promise(done => {
+        const socket = new WebSocket(url);
+        socket.onopen = () => done(true);
+        socket.onerror = () => done(false);
+    })"""
     assert wrong.evaluate(opened, socket) is False
     wrong.close()
 
@@ -116,6 +100,11 @@ def test_a_person_lifts_the_cube_in_a_browser(
     shown: dict[str, str] = {}
 
     def lift(browser: Chromium, url: str, made: dict[str, Any]) -> None:
+        env = made["env"]
+
+        def look() -> tuple[Point, Point]:
+            return env.simulation.robot.tcp_pos_world[0].copy(), env.task.grasping.object_pos[0].copy()
+
         page = open_page(browser, url)
         wait_for("a picture", lambda: text(page, "speed"))
         strangers_are_refused(browser, url)
@@ -132,8 +121,8 @@ def test_a_person_lifts_the_cube_in_a_browser(
             if text(page, "phase").startswith("ready"):
                 page.keyboard.press("Enter")
                 wait_for("the start", lambda: "ready" not in text(page, "phase"))
-                pilot = Pilot(page, made["env"])
-            pilot.look_and_act()
+                pilot = Pilot(look, PageHands(page))
+            pilot.act()
             if time.monotonic() - began > 3.0 and not (tmp_path / "page.png").exists():
                 page.screenshot(path=tmp_path / "page.png")
             shown.update({name: text(page, name) or shown.get(name, "") for name in ("speed", "latency")})
@@ -162,9 +151,8 @@ def test_a_policy_is_shown_and_corrected_in_a_browser_and_the_last_episode_undon
             wait_for("the policy", lambda: "expert acts" in text(page, "role"))
             page.keyboard.down("ArrowUp")
             wait_for("the person", lambda: "human acts" in text(page, "role"))
-            page.screenshot(path=tmp_path / "policy.png")
             page.keyboard.up("ArrowUp")
-            wait_for("the end", lambda number=number: text(page, "kept").startswith(f"{number + 1} of 3"))
+            wait_for("the end", lambda number=number: text(page, "kept").startswith(f"{number + 1} of 3"), 400.0)
         page.locator("[data-event=undo]").click()
         wait_for("the removal", lambda: text(page, "kept").startswith("1 of 3"))
         page.locator("[data-event=stop]").click()

@@ -40,10 +40,10 @@ def test_a_serial_spacemouse_moves_the_gripper_four_centimetres_and_closes_it(
             begun.setdefault("tool", robot.tcp_pos_world[0].copy())
             gap = float(np.abs(robot.gripper_pos[0]).sum())
             begun.setdefault("gap", gap)
-            if not begun.get("there") and moved()[1] < 0.04:
-                cap.move(PUSHED, 0, 0, 0, 0, 0)
-                return
-            if not begun.get("there"):
+            if "there" not in begun:
+                if moved()[1] < 0.04:
+                    cap.move(PUSHED, 0, 0, 0, 0, 0)
+                    return
                 begun["there"] = moved()
                 cap.move(0, 0, 0, 0, 0, 0)
                 cap.press(LEFT_BUTTON)

@@ -1,7 +1,8 @@
 """What the tests share: a person who is a script."""
 
+import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,3 +55,55 @@ def hand(read: Callable[[], tuple[Point, Point]]) -> Callable[[], list[str]]:
         return sorted(keys)
 
     return press
+
+
+class Hands(Protocol):
+    """How a pilot reaches the keys, by our names of them."""
+
+    def hold(self, keys: set[str]) -> None:
+        """These are down, and no others; said at every look."""
+
+    def tap(self, key: str) -> None:
+        """Down and up."""
+
+
+FAR, NEAR, SETTLED_S = 0.04, 0.008, 0.4
+"""Beyond the first distance a key is held; down to the second it is tapped, once what was done is seen [m, s]."""
+_TOWARDS: Final = (("up", "down"), ("left", "right"), (".", ";"))
+
+
+class Pilot:
+    """A person who lifts the cube of Lift by keys that take effect late. Final.
+
+    Args:
+        look: gives tool point and cube in the world, each `(3,)` [m].
+        hands: on the keys.
+    """
+
+    def __init__(self, look: Callable[[], tuple[Point, Point]], hands: Hands) -> None:
+        self._look, self._hands = look, hands
+        self._held: set[str] = set()
+        self._moved = self._closed = 0.0
+
+    def act(self) -> None:
+        """Look once, and press what is to be pressed."""
+        now = time.monotonic()
+        if self._closed:
+            self._hands.hold({";"} if now > self._closed + 1.0 else set())
+            return
+        tcp, cube = self._look()
+        off = tcp - cube  # the camera looks along the world's -x
+        beside = np.hypot(off[0], off[1]) > 0.02
+        keys = {i: _TOWARDS[i][int(off[i] < 0)] for i in range(2 if beside else 3) if abs(off[i]) > NEAR}
+        wanted = {key for i, key in keys.items() if abs(off[i]) > FAR}
+        self._hands.hold(wanted)
+        if wanted != self._held:
+            self._held, self._moved = wanted, now
+        if wanted or now < self._moved + SETTLED_S:
+            return
+        for key in keys.values():
+            self._hands.tap(key)
+        self._moved = time.monotonic()
+        if not keys and not beside:
+            self._hands.tap("space")
+            self._closed = self._moved

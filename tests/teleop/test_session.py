@@ -196,7 +196,7 @@ class Creeper:
 def test_a_policy_acts_until_the_person_does_and_both_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(np.arange(0.0, 100.0, 0.05))
     monkeypatch.setattr("barkyard.teleop.session.time.monotonic", lambda: float(next(clock)))
-    monkeypatch.setattr("barkyard.teleop.session.TAKEN_OVER", 0.12)
+    monkeypatch.setattr("barkyard.teleop.intervention.TAKEN_OVER", 0.12)
     script = [START, REST, REST, Command(GO), REST, REST, REST, REST, KEEP]
     shelf, _, _ = run(script, wanted=1, policy=Creeper())
     (episode,) = shelf.episodes

@@ -14,9 +14,9 @@ BINARY: Final = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(BINARY is None, reason="chromium is not installed: apt-get install -y chromium")
 
 
-def wait_for(what: str, met: Callable[[], Any]) -> Any:
+def wait_for(what: str, met: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
     """What `met` gives once it is true."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not (found := met()):
         assert time.monotonic() < deadline, f"{what} did not come about"
         time.sleep(0.02)

@@ -117,7 +117,7 @@ def test_the_page_shows_what_a_person_must_know(device: Browser, browser: Chromi
     page.keyboard.down("ArrowUp")
     until(device, "the latency is known", lambda _: text(page, "latency").startswith("key to picture"))
     assert text(page, "kept") == "2 of 50 episodes kept" and text(page, "message") == "episode 2 kept"
-    assert "gripper" in text(page, "keys") and text(page, "title") == "barkyard/Lift-v0"
+    assert "close, open" in text(page, "keys") and text(page, "title") == "barkyard/Lift-v0"
     assert page.evaluate("document.getElementById('key up').className") == "down"
     page.screenshot(path=tmp_path / "page.png")
     assert (tmp_path / "page.png").stat().st_size > 10_000
