@@ -123,6 +123,8 @@ def _policy_actor(path: str, env: "RobotVectorEnv") -> tuple[Actor, dict[str, st
     assert isinstance(env.single_observation_space, spaces.Dict)
     shapes = {key: space.shape for key, space in env.single_observation_space.items() if space.shape is not None}
     body = environment_body(env) if policy.features.embodiment is not None else None
+    if body is not None:
+        policy = policy.for_body(body, shapes, _action_dim(env))
     policy.features.check(shapes, _action_dim(env), body)
     if policy.features.env_id != env.env_id:
         print_note(f"note: {path} learnt from {policy.features.env_id}, and acts in {env.env_id}")

@@ -29,6 +29,7 @@ CONSTANT_ELEMENTS: Mapping[str, Mapping[str, str]] = {
 }
 """Parts that may hold elements which do not change under random actions, each with the reason."""
 STARTS_ALIKE = (
+    "joint_target",
     "joint_vel",
     "gripper_pos",
     "gripper_target",
@@ -42,8 +43,8 @@ STARTS_ALIKE = (
     "base_velocity",
     "com_velocity",
 )
-"""Parts that may be the same at every start: robots start at rest, upright, on level ground, with open grippers and
-clocks at zero."""
+"""Parts that may be the same at every start: robots start at rest, upright, on level ground, with open grippers,
+targets at home and clocks at zero."""
 
 Make = Callable[[], Any]
 
