@@ -51,6 +51,8 @@ def _policy_actor(path: str, env: "RobotVectorEnv") -> tuple[Actor, dict[str, st
     assert isinstance(env.single_observation_space, spaces.Dict)
     shapes = {key: space.shape for key, space in env.single_observation_space.items() if space.shape is not None}
     body = environment_body(env) if policy.features.embodiment is not None else None
+    if body is not None:
+        policy = policy.for_body(body, shapes, _action_dim(env))
     policy.features.check(shapes, _action_dim(env), body)
     fingerprints = {"dataset": policy.origin.dataset, "checkpoint": checkpoint_fingerprint(path)}
     return PolicyActor(policy, num_slots=env.num_envs), fingerprints

@@ -89,7 +89,7 @@ def train(
             resume=resume,
             observation_keys=observations or None,
             overrides=settings(override, "setting"),
-            embodiment=_body(datasets[0], body) if policy and find(policy).needs_body else None,
+            embodiment=_bodies(datasets, body, policy) if policy else None,
             device=device,
             keep_every=keep_every,
             quiet=quiet,
@@ -139,6 +139,16 @@ def _reinforce(
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in line.items() if value is not None)
         print_text(f"{out / LAST}: {numbers}")
     return 0
+
+
+def _bodies(datasets: tuple[Path, ...], file: Path | None, policy: str) -> "Embodiment | list[Embodiment] | None":
+    """What the policy is built on: nothing, the body of the first dataset, or that of each."""
+    entry = find(policy)
+    if not entry.needs_body:
+        return None
+    if entry.many_bodies and file is None:
+        return [_body(dataset, None) for dataset in datasets]
+    return _body(datasets[0], file)
 
 
 def _body(dataset: Path, file: Path | None) -> "Embodiment":

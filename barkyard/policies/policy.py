@@ -17,6 +17,10 @@ from barkyard.embodiment import Embodiment
 from barkyard.errors import CheckpointError, InvalidInput
 
 
+BODY = "body"
+"""The part of a batch's observations that tells which of `FeatureSpec.bodies` each row is of, where there are several."""
+
+
 @dataclass(frozen=True)
 class FeatureSpec:
     """What a policy sees and what it commands.
@@ -28,6 +32,7 @@ class FeatureSpec:
         control_dt: that environment's control period [s].
         env_kwargs: that environment's keyword arguments; JSON only.
         embodiment: the body it acts with, for policies that are built on one.
+        bodies: those it learnt from, for policies that learn from several.
     """
 
     observations: Mapping[str, tuple[int, ...]]
@@ -36,6 +41,7 @@ class FeatureSpec:
     control_dt: float
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     embodiment: Embodiment | None = None
+    bodies: tuple[Embodiment, ...] = ()
 
     def check(
         self, observation_shapes: Mapping[str, Sequence[int]], action_dim: int, embodiment: Embodiment | None = None
@@ -83,6 +89,7 @@ class FeatureSpec:
             "control_dt": self.control_dt,
             "env_kwargs": dict(self.env_kwargs),
             "embodiment": None if self.embodiment is None else self.embodiment.to_json(),
+            "bodies": [body.to_json() for body in self.bodies],
         }
 
     @classmethod
@@ -95,6 +102,7 @@ class FeatureSpec:
             control_dt=float(values["control_dt"]),
             env_kwargs=dict(values["env_kwargs"]),
             embodiment=None if values.get("embodiment") is None else Embodiment.from_json(values["embodiment"]),
+            bodies=tuple(Embodiment.from_json(each) for each in values.get("bodies", ())),
         )
 
 
@@ -162,6 +170,22 @@ class Policy(nn.Module, ABC):
     def fit_observation(values: NDArray[np.float32]) -> Normalizer:
         """The normalizer of an observation part, from its `(N, d)` values: their limits, unless overridden."""
         return Normalizer.fit(values)
+
+    def for_body(
+        self, body: Embodiment, observations: Mapping[str, tuple[int, ...]], action_dim: int
+    ) -> "Policy":
+        """The policy as it acts with `body`: itself, unless it is one for many bodies.
+
+        Args:
+            body: the body.
+            observations: offered parts, each without batch and time axes.
+            action_dim: length of an action.
+
+        Raises:
+            InvalidInput: it cannot act with it.
+        """
+        del body, observations, action_dim
+        return self
 
     @property
     def action_start(self) -> int:

@@ -18,6 +18,7 @@ class PolicyEntry:
         config: `module:function` that makes the policy's configuration.
         training: `module:function` that makes its default `TrainingConfig`.
         needs_body: whether its features must have an embodiment.
+        many_bodies: whether it learns from datasets of different bodies.
     """
 
     name: str
@@ -26,6 +27,7 @@ class PolicyEntry:
     config: str
     training: str
     needs_body: bool = False
+    many_bodies: bool = False
 
     def policy_class(self) -> Any:
         """The class, imported now."""
@@ -85,6 +87,14 @@ def _register_body(name: str, factory: str, summary: str, training: str = "train
     )
 
 
+def _register_get_zero(name: str, factory: str, summary: str, training: str = "training") -> None:
+    room = "barkyard.policies.get_zero"
+    policy, config = f"{room}.policy:GetZeroPolicy", f"{room}.config"
+    register(
+        PolicyEntry(name, summary, policy, f"{config}:{factory}", f"{config}:{training}", True, many_bodies=True)
+    )
+
+
 _register_diffusion("diffusion-unet", "small_unet", "Diffusion Policy, 1-D U-Net, for two cores")
 _register_diffusion("diffusion-transformer", "small_transformer", "Diffusion Policy, transformer, for two cores")
 _register_diffusion("diffusion-unet-published", "published_unet", "Diffusion Policy, 1-D U-Net, 65.5 M parameters")
@@ -99,3 +109,8 @@ _register_body("body-transformer-mix", "mix", "Body Transformer, neighbours and 
 _register_body("body-transformer-soft", "soft", "Body Transformer, learnt biases by distance")
 _register_body("limb-transformer", "full", "as the Body Transformers, without a mask: their baseline")
 _register_body("body-transformer-published", "published", "Body Transformer, 17 M parameters", "published_training")
+_register_get_zero("get-zero", "ours", "Graph embodiment transformer for many bodies, for two cores")
+_register_get_zero("get-zero-small", "paper_small", "GET-Zero as published but for its size, that of ours")
+_register_get_zero("get-zero-published", "paper", "GET-Zero as published, 16.9 M parameters", "paper_training")
+_register_get_zero("embodiment-transformer", "embodiment_transformer", "GET-Zero without graph and self-model: baseline")
+_register_get_zero("depth-first-transformer", "depth_first", "the same with places in depth-first order: baseline")

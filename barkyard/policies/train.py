@@ -41,7 +41,7 @@ def train(
     resume: bool = False,
     observation_keys: Sequence[str] | None = None,
     overrides: Mapping[str, Any] | None = None,
-    embodiment: Embodiment | None = None,
+    embodiment: Embodiment | Sequence[Embodiment] | None = None,
     device: str = "cpu",
     log_every: int = 50,
     save_every: int = 500,
@@ -68,7 +68,8 @@ def train(
         observation_keys: observation parts to learn from; all vectors unless given. A part `expert_action` is never
             one of them: where a dataset has it, it is learnt instead of the executed action.
         overrides: settings of the policy by dotted name (`network.widths`), or of the training (`training.betas`).
-        embodiment: the body that acts in the dataset, for policies that are built on one.
+        embodiment: the body that acts in the dataset, for policies that are built on one; for policies that learn from
+            many bodies, a list of one for each dataset.
         device: torch device.
         log_every: steps from one line of the log to the next.
         save_every: steps from one held-out measurement and checkpoint to the next.

@@ -12,7 +12,7 @@ from barkyard.datasets import Dataset, Normalizer, WindowBatch, Windows, split_e
 from barkyard.embodiment import Embodiment
 from barkyard.episode import EXPERT_ACTION, POLICY_ACTION
 from barkyard.errors import InvalidInput
-from barkyard.policies.policy import ChunkConfig, FeatureSpec
+from barkyard.policies.policy import BODY, ChunkConfig, FeatureSpec
 from barkyard.policies.step_weights import step_weights
 
 _OTHERS_ACTIONS = (EXPERT_ACTION, POLICY_ACTION)
@@ -28,7 +28,9 @@ class TrainingData:
         held_out: fraction of the episodes to measure on.
         seed: of the split.
         fit_observation: makes the normalizer of an observation part from its `(N, d)` values.
-        embodiment: the body that acts in the datasets, for policies that are built on one.
+        embodiment: the body that acts in the datasets, for policies that are built on one; a list of one for each dataset
+            where they differ. Then parts and actions are padded with zeros to the widest, and batches have the part
+            `BODY`.
         weights: of the steps by who acted, see `step_weights`.
 
     Attributes:
@@ -50,7 +52,7 @@ class TrainingData:
         held_out: float,
         seed: int,
         fit_observation: Callable[[NDArray[np.float32]], Normalizer] = Normalizer.fit,
-        embodiment: Embodiment | None = None,
+        embodiment: Embodiment | Sequence[Embodiment] | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> None:
         sources = [with_expert_actions(each) for each in ([datasets] if isinstance(datasets, Dataset) else datasets)]
@@ -59,19 +61,29 @@ class TrainingData:
         first = sources[0]
         keys = choose_keys(first, observation_keys)
         shapes = {key: first.observation_shapes[key] for key in keys}
+        each_body = None if embodiment is None or isinstance(embodiment, Embodiment) else list(embodiment)
+        if each_body is not None and len(each_body) != len(sources):
+            raise InvalidInput(f"there are {len(sources)} datasets and {len(each_body)} bodies; give one for each")
         for each in sources[1:]:
-            _check_alike(first, each, shapes)
+            _check_alike(first, each, shapes, same_body=each_body is None)
+        bodies, rows = _number(each_body or [])
         prints = [each.fingerprint for each in sources]
         self.fingerprint = prints[0] if len(prints) == 1 else provenance.combine(prints)
         self.features = FeatureSpec(
-            shapes, first.action_size, first.env_id, first.control_dt, first.env_kwargs, embodiment
+            shapes,
+            first.action_size,
+            first.env_id,
+            first.control_dt,
+            first.env_kwargs,
+            each_body[0] if each_body else embodiment if isinstance(embodiment, Embodiment) else None,
+            bodies,
         )
         splits = [split_episodes(each.num_episodes, held_out, seed) for each in sources]
 
         def windows(side: int, steps: int, horizon: int) -> JoinedWindows:
             pairs = zip(sources, splits, strict=True)
             return JoinedWindows(
-                [Windows(each, steps, horizon, 1 - steps, keys, split[side]) for each, split in pairs], sources
+                [Windows(each, steps, horizon, 1 - steps, keys, split[side]) for each, split in pairs], sources, rows
             )
 
         self.training, self.held_out = (windows(side, config.observation_steps, config.horizon) for side in (0, 1))
@@ -83,10 +95,16 @@ class TrainingData:
 
 
 class JoinedWindows:
-    """The windows of several datasets, numbered one after another."""
+    """The windows of several datasets, numbered one after another.
 
-    def __init__(self, windows: Sequence[Windows], sources: Sequence[Dataset]) -> None:
-        self._windows, self._sources = list(windows), list(sources)
+    Args:
+        windows: of each dataset.
+        sources: the datasets.
+        bodies: for each, the number of its body; empty where all have one. With it, what is narrower is padded with zeros.
+    """
+
+    def __init__(self, windows: Sequence[Windows], sources: Sequence[Dataset], bodies: Sequence[int] = ()) -> None:
+        self._windows, self._sources, self._bodies = list(windows), list(sources), list(bodies)
         self._starts = np.concatenate([[0], np.cumsum([len(each) for each in windows])])
 
     def __len__(self) -> int:
@@ -102,7 +120,7 @@ class JoinedWindows:
     def gather(self, indices: ArrayLike) -> WindowBatch:
         """The windows numbered `indices`, `(B,)`; see `Windows.gather`."""
         indices = np.asarray(indices, dtype=np.intp)
-        if len(self._windows) == 1:
+        if len(self._windows) == 1 and not self._bodies:
             return self._windows[0].gather(indices)
         outside = indices[(indices < 0) | (indices >= len(self))]
         if outside.size:
@@ -110,27 +128,54 @@ class JoinedWindows:
         source = np.searchsorted(self._starts, indices, side="right") - 1
         places = [np.flatnonzero(source == number) for number in range(len(self._windows))]
         batches = [
-            windows.gather(indices[place] - start)
-            for windows, place, start in zip(self._windows, places, self._starts[:-1], strict=True)
+            self._with_body(windows.gather(indices[place] - start), number)
+            for number, (windows, place, start) in enumerate(
+                zip(self._windows, places, self._starts[:-1], strict=True)
+            )
+            if place.size or not self._bodies
         ]
         order = np.argsort(np.concatenate(places))
         return WindowBatch(
             observations={
-                key: np.concatenate([batch.observations[key] for batch in batches])[order]
-                for key in batches[0].observations
+                key: _joined([batch.observations[key] for batch in batches])[order] for key in batches[0].observations
             },
-            actions=np.concatenate([batch.actions for batch in batches])[order],
+            actions=_joined([batch.actions for batch in batches])[order],
             is_pad=np.concatenate([batch.is_pad for batch in batches])[order],
         )
 
+    def _with_body(self, batch: WindowBatch, number: int) -> WindowBatch:
+        if not self._bodies:
+            return batch
+        body = np.full((*batch.is_pad.shape[:1], 1, 1), self._bodies[number], dtype=np.float32)
+        return WindowBatch({**batch.observations, BODY: body}, batch.actions, batch.is_pad)
 
-def _check_alike(first: Dataset, other: Dataset, shapes: Mapping[str, tuple[int, ...]]) -> None:
+
+def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """One after another, with zeros where the last axis is shorter than the longest."""
+    widest = max(array.shape[-1] for array in arrays)
+    return np.concatenate(
+        [np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, widest - array.shape[-1])]) for array in arrays]
+    )
+
+
+def _number(each: Sequence[Embodiment]) -> tuple[tuple[Embodiment, ...], list[int]]:
+    """The distinct ones of some bodies, and for each its number among them."""
+    numbers: dict[str, int] = {}
+    rows = [numbers.setdefault(body.fingerprint, len(numbers)) for body in each]
+    return tuple(each[rows.index(number)] for number in numbers.values()), rows
+
+
+def _check_alike(first: Dataset, other: Dataset, shapes: Mapping[str, tuple[int, ...]], same_body: bool) -> None:
+    """Datasets of different bodies may differ in widths, of parts that both have."""
     theirs = {key: other.observation_shapes.get(key, "absent") for key in shapes}
-    compared: list[tuple[str, Any, Any]] = [
-        *((f"observation part {key!r}", shape, theirs[key]) for key, shape in shapes.items()),
-        ("action_size", first.action_size, other.action_size),
-        ("control_dt", first.control_dt, other.control_dt),
+    compared: list[tuple[str, Any, Any]] = [("control_dt", first.control_dt, other.control_dt)]
+    compared += [
+        (f"observation part {key!r}", shape, theirs[key])
+        for key, shape in shapes.items()
+        if same_body or theirs[key] == "absent"
     ]
+    if same_body:
+        compared.append(("action_size", first.action_size, other.action_size))
     for name, ours, other_value in compared:
         if ours != other_value:
             raise InvalidInput(

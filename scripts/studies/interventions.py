@@ -121,7 +121,7 @@ def correct(policy: Path, out: Path) -> None:
         session: Session
 
         def look() -> tuple[Point, Point]:
-            return tool.tcp_pos_world[0].copy(), task.grasping.object_pos[0].copy()  # type: ignore[attr-defined]
+            return tool.tcp_pos_world[0].copy(), task.grasping.object.pos[0].copy()  # type: ignore[attr-defined]
 
         person = ScriptedPerson(look, lambda: session.steps, env.control_dt)
         session = Session(env, person, operator, recording, Nothing(), policy=make_actor(str(policy), env)[0])

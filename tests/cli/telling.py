@@ -22,7 +22,7 @@ def telling(file: Path, words: list[str]) -> int:
 
         def show(self: object, status: Any, picture: object) -> None:
             env = made["env"]
-            places = {"tcp": env.simulation.robot.tcp_pos_world[0], "cube": env.task.grasping.object_pos[0]}
+            places = {"tcp": env.simulation.robot.tcp_pos_world[0], "cube": env.task.grasping.object.pos[0]}
             seen = {"phase": status.phase, "kept": status.kept} | {name: at.tolist() for name, at in places.items()}
             fresh = file.with_suffix(".new")
             fresh.write_text(json.dumps(seen))

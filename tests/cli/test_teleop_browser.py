@@ -103,7 +103,7 @@ def test_a_person_lifts_the_cube_in_a_browser(
         env = made["env"]
 
         def look() -> tuple[Point, Point]:
-            return env.simulation.robot.tcp_pos_world[0].copy(), env.task.grasping.object_pos[0].copy()
+            return env.simulation.robot.tcp_pos_world[0].copy(), env.task.grasping.object.pos[0].copy()
 
         page = open_page(browser, url)
         wait_for("a picture", lambda: text(page, "speed"))

@@ -36,6 +36,7 @@ CONSTANT_ELEMENTS: Mapping[str, Mapping[str, str]] = {
 }
 """Parts that may hold elements which do not change under random actions, each with the reason."""
 STARTS_ALIKE = (
+    "joint_target",
     "joint_vel",
     "gripper_pos",
     "gripper_target",
@@ -52,7 +53,7 @@ STARTS_ALIKE = (
     "com_velocity",
 )
 """Parts that may be the same at every start: robots start at rest, upright, on level ground, with open grippers,
-closed doors and clocks at zero."""
+targets at home, closed doors and clocks at zero."""
 
 Make = Callable[[], Any]
 

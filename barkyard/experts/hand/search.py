@@ -95,7 +95,7 @@ def search(
     for generation in range(budget.generations):
         candidates = strategy.ask()
         gaits = [Gait(start.joints, np.reshape(candidate, (-1, HARMONIC))) for candidate in candidates]
-        seeds = SEARCH_SEEDS + seed * 10_000 + generation * budget.starts + np.arange(budget.starts)
+        seeds = SEARCH_SEEDS + seed * 1_000 + generation * budget.starts + np.arange(budget.starts)
         rates, dropped, _ = play(env, gaits, seeds, budget.seconds)
         scores = rates.mean(axis=1) - DROP_COST * dropped.mean(axis=1)
         strategy.tell(candidates, (-scores).tolist())

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import pad, relu, scaled_dot_product_attention
+from torch.nn.functional import dropout, pad, relu, scaled_dot_product_attention
 
 from barkyard.policies.body_transformer.config import Attention, BodyTransformerConfig
 from barkyard.policies.body_transformer.layout import Layout
@@ -96,11 +96,23 @@ class AttentionBias(nn.Module):
 
 
 class Layer(nn.Module):
-    """Self-attention and feed-forward (ReLU), each followed by a layer norm of the sum, as in the paper's release."""
+    """Self-attention and feed-forward (ReLU), each added to the tokens.
 
-    def __init__(self, width: int, heads: int, feed_forward: int) -> None:
+    A layer norm follows each sum, as in the paper's release, or, with `pre_norm`, comes before each of the two.
+
+    Args:
+        width: of a token.
+        heads: of the attention.
+        feed_forward: width of the hidden layer.
+        pre_norm: where the layer norms are.
+        dropout: of what is added, and of what is hidden.
+    """
+
+    def __init__(
+        self, width: int, heads: int, feed_forward: int, pre_norm: bool = False, dropout: float = 0.0
+    ) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.pre_norm, self.dropout = heads, pre_norm, dropout
         self.queries_keys_values, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.rise, self.fall = nn.Linear(width, feed_forward), nn.Linear(feed_forward, width)
         self.attention_norm, self.forward_norm = nn.LayerNorm(width), nn.LayerNorm(width)
@@ -109,14 +121,29 @@ class Layer(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def forward(self, tokens: Tensor, bias: Tensor | None) -> Tensor:
-        """`(B, limbs, width)` tokens."""
+        """`(B, limbs, width)` tokens; `bias` is added to the attention, (..., limbs, limbs)."""
+        if self.pre_norm:
+            tokens = tokens + self._drop(self._attend(self.attention_norm(tokens), bias))
+            return tokens + self._drop(self._feed(self.forward_norm(tokens)))
+        tokens = self.attention_norm(tokens + self._drop(self._attend(tokens, bias)))
+        out: Tensor = self.forward_norm(tokens + self._drop(self._feed(tokens)))
+        return out
+
+    def _attend(self, tokens: Tensor, bias: Tensor | None) -> Tensor:
         batch, limbs, width = tokens.shape
         split = self.queries_keys_values(tokens).view(batch, limbs, 3, self.heads, width // self.heads)
         queries, keys, values = split.permute(2, 0, 3, 1, 4).unbind()
-        attended = scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
-        tokens = self.attention_norm(tokens + self.out(attended.transpose(1, 2).reshape(batch, limbs, width)))
-        out: Tensor = self.forward_norm(tokens + self.fall(relu(self.rise(tokens))))
+        rate = self.dropout if self.training else 0.0
+        attended = scaled_dot_product_attention(queries, keys, values, attn_mask=bias, dropout_p=rate)
+        out: Tensor = self.out(attended.transpose(1, 2).reshape(batch, limbs, width))
         return out
+
+    def _feed(self, tokens: Tensor) -> Tensor:
+        out: Tensor = self.fall(self._drop(relu(self.rise(tokens))))
+        return out
+
+    def _drop(self, values: Tensor) -> Tensor:
+        return dropout(values, self.dropout, self.training) if self.dropout else values
 
 
 class Snapshot:

@@ -1,0 +1,156 @@
+"""How the shipped gaits are found: `python -m barkyard.experts.hand.training [--out FILE] [--minutes M]`.
+
+The whole hand is searched first, from a first guess. Then hands are visited round after round: of its own gait and those
+of its most similar hands the best goes on, which carries good gaits from hand to hand. After each visit the file is
+written; the same command goes on from it.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from barkyard.assets.robots.leap_hand.enumeration import load_split
+from barkyard.assets.robots.leap_hand.variant import FULL, HandVariant
+from barkyard.envs.tasks.dexterity.hand_rotate import GOOD_RATE
+from barkyard.experts.hand.gait import GAITS_FILE, SCHEMA, Gait, difference, load_gaits
+from barkyard.experts.hand.search import CHECK_SEEDS, Budget, Measured, first_guess, measure, search
+from barkyard.files import write_whole
+from barkyard.provenance import versions
+
+MOST_DROPS = 0.05
+"""Of the episodes, for a gait to count as an expert."""
+NEIGHBOURS = 3
+"""How many similar hands a hand looks at."""
+PICK_EPISODES, CHECK_EPISODES = 6, 32
+_PICK_SEEDS = 500_000
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A hand's state.
+
+    Attributes:
+        gait: the best so far.
+        rounds: visits to it.
+        measured: on seeds the search did not see, with `moderate` randomisation.
+        parent: the hand that the gait of the last improvement began with.
+    """
+
+    gait: Gait
+    rounds: int
+    measured: Measured
+    parent: str
+
+    @property
+    def solved(self) -> bool:
+        """Whether it is an expert: fast enough, and seldom drops."""
+        return self.measured.yaw_rate >= GOOD_RATE and self.measured.drops <= MOST_DROPS
+
+    @property
+    def score(self) -> float:
+        """What visits compare: the rate, less for drops [deg/s]."""
+        return self.measured.yaw_rate - 20.0 * self.measured.drops
+
+
+def visit(hand: str, visits: Mapping[str, Visit], budget: Budget, episodes: int, seed: int) -> Visit:
+    """Go on with one hand: pick where from, search, measure; keep what is better."""
+    old = visits.get(hand)
+    gait, parent = _pick(hand, visits, budget, seed)
+    gait = search(hand, gait, budget, seed)
+    measured = measure(hand, gait, episodes, budget.randomization)
+    fresh = Visit(gait, (old.rounds if old else 0) + 1, measured, parent)
+    if old is not None and old.score >= fresh.score:
+        return Visit(old.gait, fresh.rounds, old.measured, old.parent)
+    return fresh
+
+
+def _pick(hand: str, visits: Mapping[str, Visit], budget: Budget, seed: int) -> tuple[Gait, str]:
+    joints = HandVariant.from_name(hand).joints
+    if not visits:
+        return first_guess(hand), hand
+    near = sorted(visits, key=lambda name: (difference(hand, name), -visits[name].score))[: NEIGHBOURS + 1]
+    gaits = {name: visits[name].gait.for_joints(joints) for name in near}
+    if len(gaits) == 1:
+        return gaits[near[0]], near[0]
+    rates = {
+        name: measure(hand, gait, PICK_EPISODES, budget.randomization, _PICK_SEEDS + seed * 100)
+        for name, gait in gaits.items()
+    }
+    best = max(near, key=lambda name: rates[name].yaw_rate - 20.0 * rates[name].drops)
+    return gaits[best], best
+
+
+def order(visits: Mapping[str, Visit], hands: Iterable[str]) -> list[str]:
+    """Whom to visit: the whole hand until it turns, then unsolved hands, the least visited first."""
+    if FULL.name not in visits or not visits[FULL.name].solved:
+        return [FULL.name]
+    waiting = [hand for hand in hands if hand not in visits or not visits[hand].solved]
+    return sorted(waiting, key=lambda hand: visits[hand].rounds if hand in visits else 0)
+
+
+def to_json(visits: Mapping[str, Visit], command: str) -> dict[str, Any]:
+    """What the file holds."""
+    hands = {
+        hand: {
+            "gait": each.gait.to_json(),
+            "measured": {name: round(value, 4) for name, value in asdict(each.measured).items()},
+            "rounds": each.rounds,
+            "parent": each.parent,
+        }
+        for hand, each in sorted(visits.items())
+    }
+    about = f"whole episodes with seeds from {CHECK_SEEDS} on, randomization moderate"
+    return {"schema": SCHEMA, "command": command, "measured_on": about, "versions": versions(), "hands": hands}
+
+
+def read(path: Path) -> dict[str, Visit]:
+    """The visits in a file; none where there is no file."""
+    if not path.exists():
+        return {}
+    content = json.loads(path.read_text())["hands"]
+    return {
+        hand: Visit(
+            entry.gait,
+            int(content[hand]["rounds"]),
+            Measured(**{**entry.measured, "episodes": int(entry.measured["episodes"])}),
+            str(content[hand]["parent"]),
+        )
+        for hand, entry in load_gaits(path).items()
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Search until every hand is solved or the time is over."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=GAITS_FILE, help="the file; the package's own by default")
+    parser.add_argument("--minutes", type=float, default=180.0, help="when to stop, at the end of a visit")
+    parser.add_argument("--generations", type=int, default=10, help="of a visit")
+    parser.add_argument("--hands", nargs="*", help="names; those of the split to train on by default")
+    parser.add_argument("--episodes", type=int, default=CHECK_EPISODES, help="to measure a gait on")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    hands, until = options.hands or load_split().train, time.monotonic() + 60 * options.minutes
+    visits = read(options.out)
+    command = "./scripts/train_hand_experts " + " ".join(sys.argv[1:] if arguments is None else arguments)
+    while (waiting := order(visits, hands)) and time.monotonic() < until:
+        hand = waiting[0]
+        rounds = visits[hand].rounds if hand in visits else 0
+        seed = 10_000 * options.seed + 100 * (list(hands).index(hand) if hand in hands else 0) + rounds % 100
+        budget = Budget(options.generations, deviation=0.12 if not visits else 0.05)
+        visits[hand] = visit(hand, visits, budget, options.episodes, seed)
+        write_whole(options.out, (json.dumps(to_json(visits, command.strip()), indent=1) + "\n").encode())
+        told = visits[hand].measured
+        print(
+            f"{hand} round {visits[hand].rounds}: {told.yaw_rate:.1f} deg/s, drops {told.drops:.2f}; "
+            f"{sum(each.solved for each in visits.values())} solved, from {visits[hand].parent}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

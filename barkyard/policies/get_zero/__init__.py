@@ -1,0 +1,1 @@
+"""GET-Zero: one transformer over joints for bodies of many shapes."""
