@@ -13,12 +13,12 @@ from sim_real_plan import CALIBRATED, POSTERIOR, REAL, SHIPPED, SIMULATIONS, Stu
 from barkyard.cli.opening import make_actor, open_environment
 from barkyard.evaluation import EvalResult, evaluation_seeds
 from barkyard.evaluation import evaluate as run_evaluation
-from barkyard.evaluation.correlation import batch_mmrv, batch_pearson, batch_spearman
+from barkyard.evaluation.correlation import Metric, batch_mmrv, batch_pearson, batch_spearman
 from barkyard.evaluation.correlation_report import MEAN_OF_TASKS
 
 Floats = NDArray[np.float64]
 RESAMPLES: Final = 2000
-MEASURES: Final = {"pearson": ("Pearson r", batch_pearson), "spearman": ("Spearman rho", batch_spearman),
+MEASURES: Final[Mapping[str, tuple[str, Metric | None]]] = {"pearson": ("Pearson r", batch_pearson), "spearman": ("Spearman rho", batch_spearman),
                    "mmrv": ("MMRV", batch_mmrv), "error": ("mean error", None)}  # fmt: skip
 
 
