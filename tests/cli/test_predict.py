@@ -22,7 +22,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_words_and_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "best.json", "bad.json", "--real", "real.csv", "--out", "page"]) == 0
     out = capsys.readouterr().out
-    assert "best is better than bad on the robot with probability 0.9" in out
+    assert "best is better than bad on the robot with probability 1.00" in out
     assert "best succeeds in " in out and "probability to be the best" in out
     assert Path("page/prediction.html").exists()
     assert main(["predict", "best.json", "bad.json", "--json"]) == 0
