@@ -222,7 +222,8 @@ def _read_description(folder: Path) -> dict[str, Any]:
 
 def _build(folder: Path, description: Mapping[str, Any]) -> Policy:
     try:
-        _check_sizes(description["config"], max((folder / WEIGHTS).stat().st_size, _SMALLEST_LIMIT))
+        size = (folder / WEIGHTS).stat().st_size if (folder / WEIGHTS).exists() else 0
+        _check_sizes(description["config"], max(size, _SMALLEST_LIMIT))
         name = description["policy"]
         default = find(name).make_config()
         policy = make_policy(
