@@ -129,9 +129,7 @@ class JoinedWindows:
         places = [np.flatnonzero(source == number) for number in range(len(self._windows))]
         batches = [
             self._with_body(windows.gather(indices[place] - start), number)
-            for number, (windows, place, start) in enumerate(
-                zip(self._windows, places, self._starts[:-1], strict=True)
-            )
+            for number, (windows, place, start) in enumerate(zip(self._windows, places, self._starts[:-1], strict=True))
             if place.size or not self._bodies
         ]
         order = np.argsort(np.concatenate(places))

@@ -110,7 +110,9 @@ class GaitEntry:
 
 @lru_cache
 def load_gaits(path: Path = GAITS_FILE) -> Mapping[str, GaitEntry]:
-    """The gaits in a file, by hand. Raises InvalidInput if it is of another version."""
+    """The gaits in a file, by hand. Raises InvalidInput if there is none, or it is of another version."""
+    if not path.exists():
+        raise InvalidInput(f"no gaits have been found yet: {path} is absent; type: ./scripts/train_hand_experts")
     content = json.loads(path.read_text())
     if content.get("schema") != SCHEMA:
         raise InvalidInput(f"{path}: schema is {content.get('schema')!r}; this version reads {SCHEMA}")

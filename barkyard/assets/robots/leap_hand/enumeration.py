@@ -86,9 +86,7 @@ def _inner(links: Sequence[HandLink]) -> int:
 
 
 def _with_longer(hand: HandVariant, longer: Sequence[HandLink]) -> HandVariant:
-    return HandVariant(
-        tuple(replace(link, longer_mm=EXTENSION_MM) if link in longer else link for link in hand.links)
-    )
+    return HandVariant(tuple(replace(link, longer_mm=EXTENSION_MM) if link in longer else link for link in hand.links))
 
 
 def draw_split(seed: int) -> Split:

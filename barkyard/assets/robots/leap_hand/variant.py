@@ -62,7 +62,9 @@ class HandVariant:
         """Inverse of `name`. Raises InvalidInput if it is none."""
         words = [_FINGER.fullmatch(word) for word in name.split("-")]
         links = [
-            HandLink(FINGERS.index(_LETTERS[word[1]]), int(number), int(length) if length else EXTENSION_MM * bool(mark))
+            HandLink(
+                FINGERS.index(_LETTERS[word[1]]), int(number), int(length) if length else EXTENSION_MM * bool(mark)
+            )
             for word in words
             if word
             for number, mark, length in _LINK.findall(word[2])
