@@ -18,8 +18,12 @@ from barkyard.evaluation.correlation_report import MEAN_OF_TASKS
 
 Floats = NDArray[np.float64]
 RESAMPLES: Final = 2000
-MEASURES: Final[Mapping[str, tuple[str, Metric | None]]] = {"pearson": ("Pearson r", batch_pearson), "spearman": ("Spearman rho", batch_spearman),
-                   "mmrv": ("MMRV", batch_mmrv), "error": ("mean error", None)}  # fmt: skip
+MEASURES: Final[Mapping[str, tuple[str, Metric | None]]] = {
+    "pearson": ("Pearson r", batch_pearson),
+    "spearman": ("Spearman rho", batch_spearman),
+    "mmrv": ("MMRV", batch_mmrv),
+    "error": ("mean error", None),
+}
 
 
 def write_summary(study: Study) -> None:
