@@ -18,7 +18,7 @@ APPROACH, DESCEND, CLOSE, TURN, PULL = range(5)
 
 _HOLD = np.array([0.5, -0.5, 0.5, 0.5])
 """Orientation of the tool in the handle's frame: pointing at the door, fingers closing along the handle's z axis."""
-_UNLATCHED = 1.2
+_UNLATCHED = 1.15
 """The latch is clear of the frame when the handle has turned this far [rad]. It is turned up: a tool that points
 at the door cannot follow it down."""
 _LOST = 0.06
@@ -51,7 +51,7 @@ class DoorExpert:
         for i, seed in zip(slots, seeds, strict=True):
             draw = np.random.default_rng([int(seed), 1])
             self._hover[i], self._speed[i] = draw.uniform(0.07, 0.11), draw.uniform(0.3, 0.45)
-            self._turn[i] = draw.uniform(_UNLATCHED + 0.05, _UNLATCHED + 0.15)
+            self._turn[i] = draw.uniform(_UNLATCHED + 0.2, _UNLATCHED + 0.3)
             self._offset[i] = draw.uniform([-0.02, -0.005, -0.005], [0.0, 0.005, 0.005])
         self._phase[slots], self._waited[slots] = APPROACH, 0
 
