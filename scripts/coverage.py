@@ -1,7 +1,7 @@
 """How often the intervals hold the truth: the tables of docs/statistics.md.
 
-`python scripts/coverage.py agreement|population|differences|sequential|stopping|predictions`, each a table in Markdown on
-standard output.
+`python scripts/coverage.py agreement|population|differences|sequential|stopping|predictions`, each a table in
+Markdown on standard output.
 """
 
 import argparse

@@ -89,7 +89,7 @@ def evaluate(
         if videos:
             raise InvalidInput("--videos films in this process alone: leave out --backend, or the videos")
         arguments, envs = environment_arguments(env_kwargs), min(num_envs, episodes)
-        return _finish(evaluate_by_fleet(fleet, env, arguments, actor, noise, envs, seeds, out, quiet), out, as_json)
+        return _finish(evaluate_by_fleet(fleet, env, arguments, actor[0], noise, envs, seeds, out, quiet), out, as_json)
     successes = done = 0
     with (
         open_environment(env, min(num_envs, episodes), environment_arguments(env_kwargs)) as batch,

@@ -28,9 +28,9 @@ class TrainingData:
         held_out: fraction of the episodes to measure on.
         seed: of the split.
         fit_observation: makes the normalizer of an observation part from its `(N, d)` values.
-        embodiment: the body that acts in the datasets, for policies that are built on one; a list of one for each dataset
-            where they differ. Then parts and actions are padded with zeros to the widest, and batches have the part
-            `BODY`.
+        embodiment: the body that acts in the datasets, for policies that are built on one; a list of one for each
+            dataset where they differ. Then parts and actions are padded with zeros to the widest, and batches have the
+            part `BODY`.
         weights: of the steps by who acted, see `step_weights`.
 
     Attributes:
@@ -100,7 +100,8 @@ class JoinedWindows:
     Args:
         windows: of each dataset.
         sources: the datasets.
-        bodies: for each, the number of its body; empty where all have one. With it, what is narrower is padded with zeros.
+        bodies: for each, the number of its body; empty where all have one. With it, what is narrower is padded with
+            zeros.
     """
 
     def __init__(self, windows: Sequence[Windows], sources: Sequence[Dataset], bodies: Sequence[int] = ()) -> None:

@@ -13,7 +13,7 @@ from tests.calibration.synthetic import chirp
 from tests.datasets.synthetic import make_episode
 
 JOINTS = ("shoulder", "elbow")
-SHAPES = {"joint_pos": (2,), "joint_target": (2,)}
+SHAPES: dict[str, tuple[int, ...]] = {"joint_pos": (2,), "joint_target": (2,)}
 
 
 def dataset(path: Path, **changes: Any) -> Path:

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,10 @@ class PageHands:
 
     def tap(self, key: str) -> None:
         self._page.keyboard.press(NAMES.get(key, key))
+
+
+def _kept(page: Page, count: int) -> bool:
+    return text(page, "kept").startswith(f"{count} of 3")
 
 
 Part = Callable[[Chromium, str, dict[str, Any]], None]
@@ -152,7 +157,7 @@ def test_a_policy_is_shown_and_corrected_in_a_browser_and_the_last_episode_undon
             page.keyboard.down("ArrowUp")
             wait_for("the person", lambda: "human acts" in text(page, "role"))
             page.keyboard.up("ArrowUp")
-            wait_for("the end", lambda number=number: text(page, "kept").startswith(f"{number + 1} of 3"), 400.0)
+            wait_for("the end", partial(_kept, page, number + 1), 400.0)
         page.locator("[data-event=undo]").click()
         wait_for("the removal", lambda: text(page, "kept").startswith("1 of 3"))
         page.locator("[data-event=stop]").click()

@@ -94,9 +94,6 @@ def test_words() -> None:
 
 
 def test_refuses() -> None:
-    for wrong, named in (
-        (lambda: evidence([0.5], [[0, 0]]), "give at least 2"),
-        (lambda: evidence([0.5, 0.5], [[0, 0]]), "must be"),
-    ):
+    for rates, counts, named in (([0.5], [[0, 0]], "give at least 2"), ([0.5, 0.5], [[0, 0]], "must be")):
         with pytest.raises(InvalidInput, match=named):
-            wrong()
+            evidence(rates, counts)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_a_run_goes_on_from_a_checkpoint_with_its_normalisation(
     dataset_path: Path, corrections: Path, tmp_path: Path
 ) -> None:
     run(dataset_path, tmp_path / "first")
-    quiet = {"steps": 1, "batch_size": 16, "quiet": True}
+    quiet: dict[str, Any] = {"steps": 1, "batch_size": 16, "quiet": True}
     still = {"training.learning_rate": 1e-12, "training.warmup_steps": 0, "training.held_out": 0.1}
     train(corrections, None, tmp_path / "second", init=tmp_path / "first", overrides=still, **quiet)
     before, after = load_policy(tmp_path / "first"), load_policy(tmp_path / "second")
@@ -104,13 +105,14 @@ def test_a_run_goes_on_from_a_checkpoint_with_its_normalisation(
 
 def test_what_a_checkpoint_tells_is_not_told_again(dataset_path: Path, tmp_path: Path) -> None:
     run(dataset_path, tmp_path / "first")
-    for words, message in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"policy_name": "diffusion-unet"}, "give the name of a policy, or a checkpoint"),
         ({"overrides": {"network.step_embedding": 32}}, "keeps its settings"),
         ({"observation_keys": ["target"]}, "keeps its settings and its observation parts"),
-    ]:
+    ]
+    for words, message in cases:
         with pytest.raises(InvalidInput, match=message):
-            arguments = {"policy_name": None, "init": tmp_path / "first", **words}
+            arguments: dict[str, Any] = {"policy_name": None, "init": tmp_path / "first", **words}
             train(dataset_path, out=tmp_path / "second", quiet=True, steps=1, **arguments)
     with pytest.raises(InvalidInput, match="give the name of a policy"):
         train(dataset_path, None, tmp_path / "second", quiet=True)

@@ -37,8 +37,8 @@ def test_the_persons_actions_are_executed_and_told(monkeypatch: pytest.MonkeyPat
     infos = [env.step(own)[-1] for _ in range(5)]
     told = [info.get("intervene_action") for info in infos]
     assert [action is not None for action in told] == [False, True, True, False, False]
-    assert told[1].tolist() == [1.0, 0.5]  # the gripper stays where the learner had it
-    assert told[2].tolist() == [0.0, 0.0]
+    assert told[1] is not None and told[1].tolist() == [1.0, 0.5]  # the gripper stays where the learner had it
+    assert told[2] is not None and told[2].tolist() == [0.0, 0.0]
     assert env.unwrapped.place[0] == pytest.approx(3 * 0.25 + 1.0)  # type: ignore[attr-defined]
     assert all(info["success"] is False for info in infos)
 
