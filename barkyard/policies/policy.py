@@ -16,9 +16,8 @@ from barkyard.datasets.windows import WindowBatch
 from barkyard.embodiment import Embodiment
 from barkyard.errors import CheckpointError, InvalidInput
 
-
 BODY = "body"
-"""The part of a batch's observations that tells which of `FeatureSpec.bodies` each row is of, where there are several."""
+"""The part of a batch's observations that tells which of `FeatureSpec.bodies` a row is of, where there are several."""
 
 
 @dataclass(frozen=True)
@@ -171,9 +170,7 @@ class Policy(nn.Module, ABC):
         """The normalizer of an observation part, from its `(N, d)` values: their limits, unless overridden."""
         return Normalizer.fit(values)
 
-    def for_body(
-        self, body: Embodiment, observations: Mapping[str, tuple[int, ...]], action_dim: int
-    ) -> "Policy":
+    def for_body(self, body: Embodiment, observations: Mapping[str, tuple[int, ...]], action_dim: int) -> "Policy":
         """The policy as it acts with `body`: itself, unless it is one for many bodies.
 
         Args:

@@ -90,9 +90,7 @@ def _register_body(name: str, factory: str, summary: str, training: str = "train
 def _register_get_zero(name: str, factory: str, summary: str, training: str = "training") -> None:
     room = "barkyard.policies.get_zero"
     policy, config = f"{room}.policy:GetZeroPolicy", f"{room}.config"
-    register(
-        PolicyEntry(name, summary, policy, f"{config}:{factory}", f"{config}:{training}", True, many_bodies=True)
-    )
+    register(PolicyEntry(name, summary, policy, f"{config}:{factory}", f"{config}:{training}", True, many_bodies=True))
 
 
 _register_diffusion("diffusion-unet", "small_unet", "Diffusion Policy, 1-D U-Net, for two cores")
@@ -111,5 +109,7 @@ _register_body("body-transformer-published", "published", "Body Transformer, 17 
 _register_get_zero("get-zero", "ours", "Graph embodiment transformer for many bodies, for two cores")
 _register_get_zero("get-zero-small", "paper_small", "GET-Zero as published but for its size, that of ours")
 _register_get_zero("get-zero-published", "paper", "GET-Zero as published, 16.9 M parameters", "paper_training")
-_register_get_zero("embodiment-transformer", "embodiment_transformer", "GET-Zero without graph and self-model: baseline")
+_register_get_zero(
+    "embodiment-transformer", "embodiment_transformer", "GET-Zero without graph and self-model: baseline"
+)
 _register_get_zero("depth-first-transformer", "depth_first", "the same with places in depth-first order: baseline")

@@ -27,8 +27,8 @@ class TrainingData:
         held_out: fraction of the episodes to measure on.
         seed: of the split.
         fit_observation: makes the normalizer of an observation part from its `(N, d)` values.
-        embodiment: the body that acts in the datasets, for policies that are built on one; a list of one for each dataset
-            where they differ. Then parts and actions are padded with zeros to the widest, and batches have the part
+        embodiment: the body that acts in the datasets, for policies that are built on one; a list of one for each
+            dataset where they differ. Then parts and actions are padded with zeros to the widest, and batches have the part
             `BODY`.
 
     Attributes:
@@ -94,7 +94,7 @@ class JoinedWindows:
 
     Args:
         windows: of each dataset.
-        bodies: for each, the number of its body; empty where all have one. With it, what is narrower is padded with zeros.
+        bodies: for each, the number of its body; empty where all have one. With it, narrower arrays are padded.
     """
 
     def __init__(self, windows: Sequence[Windows], bodies: Sequence[int] = ()) -> None:
@@ -116,9 +116,7 @@ class JoinedWindows:
         places = [np.flatnonzero(source == number) for number in range(len(self._windows))]
         batches = [
             self._with_body(windows.gather(indices[place] - start), number)
-            for number, (windows, place, start) in enumerate(
-                zip(self._windows, places, self._starts[:-1], strict=True)
-            )
+            for number, (windows, place, start) in enumerate(zip(self._windows, places, self._starts[:-1], strict=True))
             if place.size or not self._bodies
         ]
         order = np.argsort(np.concatenate(places))

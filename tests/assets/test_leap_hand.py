@@ -48,7 +48,10 @@ def test_a_wrong_name_is_refused(name: str) -> None:
 
 
 def test_what_hung_from_a_missing_link_hangs_in_its_place() -> None:
-    whole, short = load_robot("leap_hand").make_spec().compile(), load_robot("leap_hand:i34-t1234").make_spec().compile()
+    whole, short = (
+        load_robot("leap_hand").make_spec().compile(),
+        load_robot("leap_hand:i34-t1234").make_spec().compile(),
+    )
     np.testing.assert_array_equal(short.body("index_pip").pos, whole.body("index_mcp").pos)
     np.testing.assert_array_equal(short.body("index_dip").pos, whole.body("index_dip").pos)
 

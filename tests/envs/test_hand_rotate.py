@@ -130,7 +130,8 @@ def test_a_hand_of_fewer_links_has_fewer_joints_and_rebuilds_from_its_kwargs() -
 
 
 @pytest.mark.parametrize(
-    "kwargs", [{"embodiment": "i9"}, {"randomization": "wild"}, {"push": 1}, {"robot": "leap_hand", "embodiment": "i34"}]
+    "kwargs",
+    [{"embodiment": "i9"}, {"randomization": "wild"}, {"push": 1}, {"robot": "leap_hand", "embodiment": "i34"}],
 )
 def test_wrong_arguments_are_refused(kwargs: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):

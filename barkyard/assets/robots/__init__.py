@@ -1,7 +1,7 @@
 """One folder a robot, and the table of them."""
 
 import importlib
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import mujoco
 
@@ -24,7 +24,7 @@ FAMILIES = ("leap_hand",)
 """Robots with variants: `<robot>:<variant>` is one of them."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_robot(name: str) -> Robot:
     """The robot called `name`: one in `ROBOTS`, or a variant of one in `FAMILIES`, as `leap_hand:i34-t1234`.
 

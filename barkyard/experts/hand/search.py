@@ -168,4 +168,3 @@ def first_guess(hand: str) -> Gait:
         elif joint.endswith("_mcp") and not joint.startswith("thumb"):
             numbers[row, 2] = 0.2
     return Gait(joints, numbers)
-

@@ -98,9 +98,7 @@ class Layer(nn.Module):
         dropout: of what is added, and of what is hidden.
     """
 
-    def __init__(
-        self, width: int, heads: int, feed_forward: int, pre_norm: bool = False, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, width: int, heads: int, feed_forward: int, pre_norm: bool = False, dropout: float = 0.0) -> None:
         super().__init__()
         self.heads, self.pre_norm, self.dropout = heads, pre_norm, dropout
         self.queries_keys_values, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)

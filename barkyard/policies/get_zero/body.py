@@ -108,7 +108,9 @@ def _read_body(key: _Hashable) -> JointBody:
 def _check(body: Embodiment) -> None:
     kinds = {joint.kind for joint in body.joints}
     if not body.joints or "ball" in kinds:
-        raise InvalidInput(f"GET-Zero needs hinges or sliding joints; this body has {', '.join(sorted(kinds)) or 'none'}")
+        raise InvalidInput(
+            f"GET-Zero needs hinges or sliding joints; this body has {', '.join(sorted(kinds)) or 'none'}"
+        )
     driven = [actuator.joints for actuator in body.actuators]
     if driven != [(i,) for i in range(len(body.joints))]:
         raise InvalidInput(

@@ -38,7 +38,9 @@ def add_meshes(spec: mujoco.MjSpec, folder: Path) -> None:
     for geom in spec.geoms:
         geom.group = COLLISION_GROUP
     for mesh in source.meshes:
-        spec.add_mesh(name=mesh.name, file=str(folder / "assets" / mesh.file), inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
+        spec.add_mesh(
+            name=mesh.name, file=str(folder / "assets" / mesh.file), inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL
+        )
     palm = their_data.body("palm").xpos
     for name, body in menagerie_bodies().items():
         origin = our_data.body(body).xpos
