@@ -17,7 +17,8 @@ class GetZeroConfig:
         structure: how joints know where they are: `graph`: biases of the attention by distances in the body's graph;
             `none`; `depth_first`: a learnt vector for each place in depth-first order, as in MetaMorph.
         whole_tokens: whether tokens tell a joint's axis, limits and place in the root's frame, and the length and tip
-            of its link; else the joint's place and turn in its parent's frame alone, as published. A longer fingertip then
+            of its link; else the joint's place and turn in its parent's frame alone, as published. A longer
+            fingertip then
             changes no token, and the outer joints of like fingers have the same.
         input_norm: whether a layer norm of the raw features comes before the first map, as published; else features are
             scaled by fixed numbers.
