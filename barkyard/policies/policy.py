@@ -17,7 +17,7 @@ from barkyard.embodiment import Embodiment
 from barkyard.errors import CheckpointError, InvalidInput
 
 BODY = "body"
-"""The part of a batch's observations that tells which of `FeatureSpec.bodies` each row is of, where there are several."""
+"""The part of a batch's observations that tells which of `FeatureSpec.bodies` a row is of, where there are several."""
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,10 @@ class TrainingData:
         seed: of the split.
         fit_observation: makes the normalizer of an observation part from its `(N, d)` values.
         embodiment: the body that acts in the datasets, for policies that are built on one; a list of one for each
-            dataset where they differ. Then parts and actions are padded with zeros to the widest, and batches have the
+                dataset where they differ. Then parts and actions are padded with zeros to the widest, and batches have the
             part `BODY`.
         weights: of the steps by who acted, see `step_weights`.
-
+    
     Attributes:
         features: what a policy that learns from it sees and commands.
         training: the windows to train on.
@@ -99,10 +99,10 @@ class JoinedWindows:
 
     Args:
         windows: of each dataset.
-        sources: the datasets.
+            sources: the datasets.
         bodies: for each, the number of its body; empty where all have one. With it, what is narrower is padded with
             zeros.
-    """
+        """
 
     def __init__(self, windows: Sequence[Windows], sources: Sequence[Dataset], bodies: Sequence[int] = ()) -> None:
         self._windows, self._sources, self._bodies = list(windows), list(sources), list(bodies)

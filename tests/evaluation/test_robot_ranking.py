@@ -94,6 +94,6 @@ def test_words() -> None:
 
 
 def test_refuses() -> None:
-    for rates, counts, named in (([0.5], [[0, 0]], "give at least 2"), ([0.5, 0.5], [[0, 0]], "must be")):
+    for rates, counts, named in (([0.5], [[0.0, 0.0]], "give at least 2"), ([0.5, 0.5], [[0.0, 0.0]], "must be")):
         with pytest.raises(InvalidInput, match=named):
             evidence(rates, counts)

@@ -23,8 +23,8 @@ PLACE = (-0.045, 0.030, 0.080)
 def palm_with_cube(robot: Robot, calibration: Calibration | None) -> mujoco.MjSpec:
     """The scene.
 
-    Cones are pyramidal and the solver stops after ten iterations: with elliptic cones and `impratio` 10 the resting cube
-    was thrown.
+    Cones are pyramidal and the solver stops after ten iterations: with elliptic cones and `impratio` 10 the resting
+    cube was thrown.
 
     Raises:
         InvalidInput: the robot has no palm.

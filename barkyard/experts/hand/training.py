@@ -1,7 +1,8 @@
 """How the shipped gaits are found: `python -m barkyard.experts.hand.training [--out FILE] [--minutes M]`.
 
-The whole hand is searched first, from a first guess. Then hands are visited round after round: of its own gait and those
-of its most similar hands the best goes on, which carries good gaits from hand to hand. After each visit the file is
+The whole hand is searched first, from a first guess. Then hands are visited round after round: of its own gait and
+those of its most similar hands the best goes on, which carries good gaits from hand to hand. After each
+visit the file is
 written; the same command goes on from it.
 """
 

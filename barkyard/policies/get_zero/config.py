@@ -1,4 +1,4 @@
-"""Sizes and settings of graph embodiment transformers. Imports nothing heavy, so that a registry can be listed quickly."""
+"""Sizes and settings of graph embodiment transformers. Imports nothing heavy, so that a registry is listed quickly."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,13 +16,15 @@ class GetZeroConfig:
     Attributes:
         structure: how joints know where they are: `graph`: biases of the attention by distances in the body's graph;
             `none`; `depth_first`: a learnt vector for each place in depth-first order, as in MetaMorph.
-        whole_tokens: whether tokens tell a joint's axis, limits and place in the root's frame, and the length and tip of
-            its link; else the joint's place and turn in its parent's frame alone, as published. A longer fingertip then
+        whole_tokens: whether tokens tell a joint's axis, limits and place in the root's frame, and the length and tip
+            of its link; else the joint's place and turn in its parent's frame alone, as published. A longer
+            fingertip then
             changes no token, and the outer joints of like fingers have the same.
         input_norm: whether a layer norm of the raw features comes before the first map, as published; else features are
             scaled by fixed numbers.
         self_model: weight of the loss of the self-model: where each link is in the root's frame, from the joint angles.
-        tips: whether the self-model predicts links' tips, in units of `length_unit`; else joints' places [m], as published.
+        tips: whether the self-model predicts links' tips, in units of `length_unit`; else joints' places [m], as
+            published.
         masked_mean: whether a small body's loss is the mean over its own joints; else over `max_joints`, as published.
         drop_joints: probability that a joint's token is hidden in training.
         stretch: links' lengths are changed by up to this factor in training, in tokens and self-model.
@@ -83,8 +85,8 @@ def ours() -> GetZeroConfig:
 def paper() -> GetZeroConfig:
     """As published: 16.9 million parameters."""
     return GetZeroConfig(
-        whole_tokens=False, input_norm=True, self_model=2.0, tips=False, masked_mean=False, drop_joints=0.0, stretch=0.0,
-        layers=8, heads=16, width=512, feed_forward=1024, dropout=0.1,
+        whole_tokens=False, input_norm=True, self_model=2.0, tips=False, masked_mean=False, drop_joints=0.0,
+        stretch=0.0, layers=8, heads=16, width=512, feed_forward=1024, dropout=0.1,
     )  # fmt: skip
 
 
@@ -99,7 +101,7 @@ def embodiment_transformer() -> GetZeroConfig:
 
 
 def depth_first() -> GetZeroConfig:
-    """The paper's other baseline, of the size of ours: as `embodiment_transformer`, with places in depth-first order."""
+    """The paper's other baseline, of the size of ours: places in depth-first order, and no graph."""
     return replace(embodiment_transformer(), structure="depth_first")
 
 

@@ -41,8 +41,8 @@ class _Reach:
 class GetZeroPolicy(Policy):
     """A Graph Embodiment Transformer (Patel and Song, arXiv 2407.15002) for any body whose joints are commanded singly.
 
-    All bodies share every weight, so a body that was never seen needs none: `for_body` acts with it. The loss is the mean
-    squared error of the newest action, as the environment takes it, and of the self-model's places.
+    All bodies share every weight, so a body that was never seen needs none: `for_body` acts with it. The loss is the
+    mean squared error of the newest action, as the environment takes it, and of the self-model's places.
 
     Raises:
         InvalidInput: the features have no embodiment, or their parts do not fit it.
@@ -183,7 +183,7 @@ class GetZeroPolicy(Policy):
         return torch.cat([self._changing(seen, limits), self._fixed(bodies, home, limits, is_last)], dim=-1)
 
     def _changing(self, seen: Mapping[str, Tensor], limits: Tensor) -> Tensor:
-        """`(N, J, F)` what is observed, each number's steps one after another: of the whole first, then of the joint."""
+        """`(N, J, F)` what is observed, each number's steps in a row: of the whole first, then of the joint."""
         joints = seen["joint_pos"].shape[2]
         whole = [
             ((seen[key] - self._scales[key][0]) / self._scales[key][1]).transpose(1, 2).flatten(1)
@@ -209,7 +209,7 @@ class GetZeroPolicy(Policy):
         return whole_features(bodies, home, limits, is_last, self.get_zero.length_unit)
 
     def _scale_of(self, key: str) -> tuple[Tensor, Tensor]:
-        """Shift and scale of a part; of a joint's part the same for all joints. The published tokens are as observed."""
+        """Shift and scale of a part; of a joint's part the same for all joints. Published tokens are as observed."""
         if self.get_zero.input_norm:
             return torch.tensor(0.0), torch.tensor(1.0)
         center, half = (

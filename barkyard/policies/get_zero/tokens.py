@@ -73,7 +73,7 @@ def published_features(bodies: BodyTensors) -> Tensor:
 
 
 def whole_features(bodies: BodyTensors, home: Frames, limits: Tensor, is_last: Tensor, unit: float) -> Tensor:
-    """`(B, J, 21)`: place and axis in the parent's frame and in the root's, the tip, the length, limits, kind, outermost.
+    """`(B, J, 21)`: place and axis in the parent's frame and in the root's, the tip, the length, limits, kind.
 
     Args:
         bodies: as they are.

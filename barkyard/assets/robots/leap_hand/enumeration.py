@@ -61,8 +61,8 @@ def graph_variants() -> tuple[HandVariant, ...]:
 def length_variants(hand: HandVariant) -> Iterator[HandVariant]:
     """Every way to make links of `hand` 15 mm longer that GET-Zero's rule allows.
 
-    Three to five links are longer, fewer only where that cannot be; at most two of a finger, and of one finger only; and
-    at least two of them, or one where that cannot be, are not fingertips.
+    Three to five links are longer, fewer only where that cannot be; at most two of a finger, and of one finger only;
+    and at least two of them, or one where that cannot be, are not fingertips.
     """
     longer = [link for link in hand.links if LINKS[FINGERS[link.finger]][link.number - 1].extensible]
     for least_inner in (2, 1, 0):

@@ -31,8 +31,8 @@ class HandLink:
 class HandVariant:
     """A hand with some of its links, some of them longer. What hung from a missing link hangs in its place.
 
-    Its name lists the links of each finger: `i1234-m1234-r1234-t1234` is the whole hand, `i123+4-t1234` has two fingers,
-    and the third link of the first is 15 mm longer. Other lengths are in brackets: `i3(22)4`.
+    Its name lists the links of each finger: `i1234-m1234-r1234-t1234` is the whole hand, `i123+4-t1234` has two
+    fingers, and the third link of the first is 15 mm longer. Other lengths are in brackets: `i3(22)4`.
 
     Attributes:
         links: in order.

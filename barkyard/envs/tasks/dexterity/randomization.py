@@ -49,8 +49,8 @@ RANGES = {
         (0.108, 0.108), (0.8, 0.8), (0.0, 0.0), (1.0, 1.0), (3.0, 3.0), (0.1, 0.1), (-0.003, 0.003), (-0.1, 0.1)
     ),
 }
-"""By name. `published` is GET-Zero's (arXiv 2407.15002); its starts come from a cache of grasps, ours from a place and a
-turn that are drawn. `moderate` is a choice; `none` is the nominal cube, hardly moved."""
+"""By name. `published` is GET-Zero's (arXiv 2407.15002); its starts come from a cache of grasps, ours from a place and
+a turn that are drawn. `moderate` is a choice; `none` is the nominal cube, hardly moved."""
 PUSH_PROBABILITY, PUSH_DECAY, PUSH_SCALE = 0.25, 0.9, 10.0
 """Random pushes as published: in each control period a new force with this probability, else the old one times the
 decay; its standard deviation is the scale times the cube's mass [N]."""
