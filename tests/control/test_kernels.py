@@ -51,7 +51,7 @@ def _osc(q: dict[str, Array], data: mujoco.MjData, rest: Array, action: Array) -
     turn = np.zeros(9)
     quat = np.zeros(4)
     vector = 0.5 * action[3:6]
-    angle = np.linalg.norm(vector)
+    angle = float(np.linalg.norm(vector))
     mujoco.mju_axisAngle2Quat(quat, vector / max(angle, 1e-12), angle)
     mujoco.mju_quat2Mat(turn, quat)
     goal_mat = base @ turn.reshape(3, 3) @ base.T @ q["mat"]
