@@ -33,7 +33,16 @@ def test_expert_succeeds(env_id: str, n: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("env_id", "least"), [("barkyard/Lift-v0", 99), ("barkyard/PickPlaceCan-v0", 97)])
+@pytest.mark.parametrize(
+    ("env_id", "least"),
+    [
+        ("barkyard/Lift-v0", 99),
+        ("barkyard/Stack-v0", 98),
+        ("barkyard/NutAssemblySquare-v0", 93),
+        ("barkyard/Door-v0", 98),
+        ("barkyard/PickPlaceCan-v0", 97),
+    ],
+)
 def test_expert_succeeds_on_a_hundred_held_out_seeds(env_id: str, least: int) -> None:
     episodes = _run(env_id, [EVALUATION_SEED_START + i for i in range(100)], 50)
     assert sum(e.success for e in episodes) >= least
