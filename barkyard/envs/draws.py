@@ -4,6 +4,8 @@ An environment keeps one key an episode in its state; whatever it draws later is
 time, so stored states replay exactly. The mixing is SplitMix64 (Steele, Lea, Flood 2014).
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -27,7 +29,7 @@ def draw_keys(generators: list[np.random.Generator]) -> Array:
     return np.array([float(generator.integers(KEYS)) for generator in generators])
 
 
-def uniform(keys: Array, counter: Array | int, size: int) -> Array:
+def uniform(keys: Array, counter: NDArray[Any] | int, size: int) -> Array:
     """`(n, size)` numbers in [0, 1).
 
     Args:

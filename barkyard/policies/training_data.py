@@ -32,7 +32,7 @@ class TrainingData:
                 dataset where they differ. Then parts and actions are padded with zeros to the widest, and batches have the
             part `BODY`.
         weights: of the steps by who acted, see `step_weights`.
-    
+
     Attributes:
         features: what a policy that learns from it sees and commands.
         training: the windows to train on.
@@ -102,7 +102,7 @@ class JoinedWindows:
             sources: the datasets.
         bodies: for each, the number of its body; empty where all have one. With it, what is narrower is padded with
             zeros.
-        """
+    """
 
     def __init__(self, windows: Sequence[Windows], sources: Sequence[Dataset], bodies: Sequence[int] = ()) -> None:
         self._windows, self._sources, self._bodies = list(windows), list(sources), list(bodies)

@@ -112,7 +112,7 @@ def test_no_relation_learns_nothing() -> None:
     policy = policy_of()
     bias = policy.network.bias(policy._learnt.structure)
     assert bias is not None
-    bias[:, 0].sum().backward()
+    bias[:, 0].sum().backward()  # type: ignore[no-untyped-call]
     tables = policy.network.tables
     assert tables is not None and tables.grad is not None
     assert (tables.grad[:, 1:, :, 0] == 0).all() and (tables.grad[:, 1:, :, 1] != 0).all()
@@ -144,7 +144,7 @@ def test_padding_changes_no_action(config: GetZeroConfig) -> None:
     torch.testing.assert_close(found[:, :4], expected, atol=1e-5, rtol=1e-5)
 
 
-def _home_of(policy: GetZeroPolicy, rows: torch.Tensor) -> object:
+def _home_of(policy: GetZeroPolicy, rows: torch.Tensor) -> Any:
     from barkyard.policies.get_zero.policy import _home
 
     return _home(policy._learnt.home, rows)
@@ -207,7 +207,7 @@ def test_it_learns_the_self_model() -> None:
     for _ in range(60):
         optimiser.zero_grad()
         loss = policy.loss(batch, generator)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]

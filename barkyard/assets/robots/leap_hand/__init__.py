@@ -1,6 +1,7 @@
 """The LEAP hand with primitive shapes, all its variants, and its real meshes through the extra `menagerie`."""
 
 import functools
+from collections.abc import Callable
 
 import mujoco
 
@@ -42,6 +43,6 @@ def leap_hand_menagerie() -> Robot:
     return _robot(name, FULL, make_spec)
 
 
-def _robot(name: str, hand: HandVariant, make_spec: "functools.partial[mujoco.MjSpec]") -> Robot:
+def _robot(name: str, hand: HandVariant, make_spec: Callable[[], mujoco.MjSpec]) -> Robot:
     home = tuple(LINKS[FINGERS[link.finger]][link.number - 1].home for link in hand.links)
     return Robot(name, make_spec, hand.joints, hand.joints, home, HOME_NOISE)

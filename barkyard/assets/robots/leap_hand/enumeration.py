@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,9 +53,9 @@ def graph_variants() -> tuple[HandVariant, ...]:
     """The 236 hands that differ in which links they have, the whole hand first."""
     hands = []
     for thumb in (4, 3):
-        for counts in itertools.product(range(4, -1, -1), repeat=3):
-            if sum(counts) >= 3 or max(counts) >= 2:
-                hands.append(HandVariant.from_counts(*counts, thumb))
+        for index, middle, ring in itertools.product(range(4, -1, -1), repeat=3):
+            if index + middle + ring >= 3 or max(index, middle, ring) >= 2:
+                hands.append(HandVariant.from_counts(index, middle, ring, thumb))
     return tuple(hands)
 
 
@@ -115,5 +116,5 @@ def _of_size(hands: Sequence[HandVariant], joints: tuple[int, int]) -> list[Hand
 @lru_cache
 def load_split() -> Split:
     """The sets that every published number is about, from `split.json`."""
-    values = json.loads(SPLIT_FILE.read_text())
+    values: dict[str, Any] = json.loads(SPLIT_FILE.read_text())
     return Split(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

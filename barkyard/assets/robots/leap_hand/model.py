@@ -2,6 +2,7 @@
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from barkyard.assets.robots.leap_hand import numbers
 from barkyard.assets.robots.leap_hand.numbers import FINGERS, LINKS, Link
@@ -38,7 +39,7 @@ def hand_spec(variant: HandVariant, name: str) -> mujoco.MjSpec:
     return spec
 
 
-def _lengthened(link: Link, more: float) -> np.ndarray:
+def _lengthened(link: Link, more: float) -> NDArray[np.float64]:
     reach = np.array(link.reach)
     return np.asarray(reach * (1.0 + more / np.linalg.norm(reach)))
 
@@ -53,7 +54,7 @@ def _add_joint(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, link: Link)
     actuator.ctrlrange = link.limits
 
 
-def _add_link(body: mujoco.MjsBody, name: str, link: Link, end: np.ndarray, is_last: bool) -> None:
+def _add_link(body: mujoco.MjsBody, name: str, link: Link, end: NDArray[np.float64], is_last: bool) -> None:
     """A capsule from the joint to the next, or to the tip; a tip's ends where the link ends."""
     radius = numbers.TIP_RADIUS if is_last else numbers.LINK_RADIUS
     stop = end * (1.0 - radius / np.linalg.norm(end)) if is_last else end
