@@ -29,7 +29,7 @@ class TrainingData:
         seed: of the split.
         fit_observation: makes the normalizer of an observation part from its `(N, d)` values.
         embodiment: the body that acts in the datasets, for policies that are built on one; a list of one for each
-                dataset where they differ. Then parts and actions are padded with zeros to the widest, and batches have the
+            dataset where they differ. Then parts and actions are padded with zeros to the widest, and batches have the
             part `BODY`.
         weights: of the steps by who acted, see `step_weights`.
 

@@ -1,6 +1,7 @@
 """GET-Zero: kinematics against MuJoCo, biases against the graph, and laws of its losses over several bodies."""
 
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np

@@ -117,4 +117,5 @@ def _of_size(hands: Sequence[HandVariant], joints: tuple[int, int]) -> list[Hand
 def load_split() -> Split:
     """The sets that every published number is about, from `split.json`."""
     values: dict[str, Any] = json.loads(SPLIT_FILE.read_text())
-    return Split(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    chosen: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
+    return Split(**chosen)
