@@ -115,7 +115,7 @@ def test_scripted_episodes(task: str, controller: str, episodes: int) -> None:
     recording = _record(env, True, SCRIPTED_STEPS[task, controller])
     if (task, controller) != ("PickPlaceCan", "JOINT_POSITION"):
         succeeded = np.any([moment["success"] for moment in recording[1]], axis=0)
-        assert succeeded.mean() >= 0.9, "the scripted episodes must reach success to be a test"
+        assert succeeded.mean() >= 0.8, "the scripted episodes must reach success to be a test"
     _check(task, controller, env, recording, episodes)
 
 
