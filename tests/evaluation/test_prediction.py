@@ -35,11 +35,7 @@ def test_several_sets_against_brute_force() -> None:
     assert found.mean == pytest.approx(float(chances @ np.arange(trials + 1)) / trials, abs=1e-9)
     assert found.spread == pytest.approx((spread / total) ** 0.5, abs=1e-9)
     below = np.cumsum(chances)
-<<<<<<< HEAD
-    assert list(found.interval) == [np.argmax(below >= level) / trials for level in (0.025, 0.975)]
-=======
     assert list(found.interval) == [np.argmax(below >= 0.025) / trials, np.argmax(below >= 0.975) / trials]
->>>>>>> work/simreal
 
 
 def test_robots_that_differ_make_it_wider() -> None:
