@@ -54,6 +54,6 @@ def bisect(
         print_json({"seed": seed, "before": before, "after": after, "tried": tried})
     else:
         first, then = ("succeeds", "fails") if change.outcomes[change.before] else ("fails", "succeeds")
-        tried = f"{len(change.outcomes)} of {len(checkpoints)} checkpoints were tried"
-        print_text(printable(f"seed {seed}: {before} {first}, {after} {then} ({tried})"))
+        count = f"{len(change.outcomes)} of {len(checkpoints)} checkpoints were tried"
+        print_text(printable(f"seed {seed}: {before} {first}, {after} {then} ({count})"))
     return 0

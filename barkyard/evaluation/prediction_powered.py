@@ -140,8 +140,8 @@ def powered_interval(counts: PairedCounts, confidence: float = 0.95, sim_share: 
         raise InvalidInput(f"confidence is {confidence}; give a number between 0 and 1, such as 0.95")
     tail = (1 - confidence) / 2
     low = _lower_end(counts.agree, counts.disagree, counts.sim, sim_share, tail)
-    mirrored = [(trials - successes, trials) for successes, trials in (counts.agree, counts.disagree)]
-    return Interval(low, 1 - _lower_end(*mirrored, counts.sim, sim_share, tail))
+    agree, disagree = ((trials - successes, trials) for successes, trials in (counts.agree, counts.disagree))
+    return Interval(low, 1 - _lower_end(agree, disagree, counts.sim, sim_share, tail))
 
 
 def _lower_end(

@@ -50,6 +50,8 @@ def test_wrong_words(words: list[str], message: str, capsys: pytest.CaptureFixtu
 
 
 def test_hand_picked_seeds_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("picked.csv").write_text(f"policy,task,trial,success\nbest,Lift-v0,{10**9 + 7},1\nbest,Lift-v0,{10**9 + 9},1\n")
+    Path("picked.csv").write_text(
+        f"policy,task,trial,success\nbest,Lift-v0,{10**9 + 7},1\nbest,Lift-v0,{10**9 + 9},1\n"
+    )
     assert main(["predict", "best.json", "--real", "picked.csv"]) == 2
     assert "picked by hand" in capsys.readouterr().err
