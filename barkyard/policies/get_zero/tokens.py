@@ -68,8 +68,7 @@ def published_features(bodies: BodyTensors) -> Tensor:
     x, y, z = bodies.axis.unbind(dim=-1)
     pitch = torch.atan2(x, torch.hypot(y, z))
     roll = torch.atan2(-y, z)
-    place = bodies.offset + (bodies.turn @ bodies.position[..., None])[..., 0]
-    return torch.cat([place, torch.stack([roll, pitch, torch.zeros_like(roll)], dim=-1)], dim=-1)
+    return torch.cat([bodies.position, torch.stack([roll, pitch, torch.zeros_like(roll)], dim=-1)], dim=-1)
 
 
 def whole_features(bodies: BodyTensors, home: Frames, limits: Tensor, is_last: Tensor, unit: float) -> Tensor:
