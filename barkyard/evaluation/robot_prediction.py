@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
+from barkyard.episode import CALIBRATION_SAMPLE
 from barkyard.errors import InvalidInput
 from barkyard.evaluation.atomic import write_atomically
 from barkyard.evaluation.prediction_powered import REAL_ONLY, RealRate, pair_trials, real_rate
@@ -25,7 +26,6 @@ from barkyard.evaluation.trials import TrialSet, check_fair, short_task, trials_
 from barkyard.provenance import versions
 
 SCHEMA: Final = "barkyard/robot-prediction-v1"
-SAMPLE_METRIC: Final = "calibration_sample"
 """The metric of an episode that holds which sample of the calibration's posterior its robot was."""
 
 
@@ -130,7 +130,7 @@ def gather_evidence(sim: Sequence[tuple[str, EvalResult]], real: TrialSet | None
     by_seed = [{record.seed: record for record in result.episodes} for _, result in sim]
     seeds = sorted(set.intersection(*(set(records) for records in by_seed)))
     outcomes = np.array([[records[seed].success for records in by_seed] for seed in seeds], dtype=np.bool_)
-    samples = np.array([int(by_seed[0][seed].metrics.get(SAMPLE_METRIC, 0)) for seed in seeds], dtype=np.int64)
+    samples = np.array([int(by_seed[0][seed].metrics.get(CALIBRATION_SAMPLE, 0)) for seed in seeds], dtype=np.int64)
     names = tuple(name for name, _ in sim)
     counts = [(0, 0) if real is None else real.count(name, short_task(first.env_id)) for name in names]
     return RobotEvidence(
@@ -147,7 +147,7 @@ def _parameters(result: EvalResult, samples: np.ndarray[Any, np.dtype[np.int64]]
     from barkyard.assets.calibration import Calibration
 
     content = result.env_kwargs.get("calibration")
-    if content is None or not any(SAMPLE_METRIC in record.metrics for record in result.episodes):
+    if content is None or not any(CALIBRATION_SAMPLE in record.metrics for record in result.episodes):
         return {}
     calibration = Calibration.from_json(content)
     values = calibration.applied_samples()[samples]

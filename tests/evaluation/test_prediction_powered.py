@@ -27,7 +27,7 @@ LARGE = (50_000, 100_000)
 
 
 def test_the_estimate_is_that_of_ppi() -> None:
-    """Values of ppi_py 0.2.3's ppi_mean_pointestimate(Y, Yhat, Yhat_unlabeled, lam=lam)."""
+    """The paper's formula on one row a trial, and a value worked out by hand."""
     counts = PairedCounts(agree=(9, 12), disagree=(2, 8), sim=(12 + 100, 20 + 180))
     real = np.repeat([1, 0, 1, 0], [9, 3, 2, 6])
     sim = np.repeat([1, 1, 0, 0], [9, 3, 2, 6])

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from barkyard.episode import CALIBRATION_SAMPLE
 from barkyard.errors import InvalidInput
 from barkyard.evaluation import EvalResult
 from barkyard.evaluation.prediction_powered import PREDICTION_POWERED
-from barkyard.evaluation.robot_prediction import SAMPLE_METRIC, gather_evidence, predict_robot
+from barkyard.evaluation.robot_prediction import gather_evidence, predict_robot
 from barkyard.evaluation.trials import trials_of_results
 
 from .fakes import make_result
@@ -54,7 +55,8 @@ def test_without_real_trials_the_assumption_is_said() -> None:
 def test_the_robots_of_the_posterior_are_told_apart() -> None:
     drawn = [
         replace(
-            result, episodes=tuple(replace(r, metrics={SAMPLE_METRIC: float(r.seed % 10)}) for r in result.episodes)
+            result,
+            episodes=tuple(replace(r, metrics={CALIBRATION_SAMPLE: float(r.seed % 10)}) for r in result.episodes),
         )
         for result in (GOOD, BAD)
     ]
