@@ -56,7 +56,7 @@ def evaluate_on_cluster(work: Work, seeds: Sequence[int]) -> tuple[EvalResult, i
     from ray.cluster_utils import Cluster
 
     one_core: dict[str, Any] = {"num_cpus": 1, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=one_core)
+    cluster: Any = Cluster(initialize_head=True, head_node_args=one_core)
     second = cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE)
     done, killed_at = 0, 0
 
@@ -78,7 +78,7 @@ def evaluate_on_cluster(work: Work, seeds: Sequence[int]) -> tuple[EvalResult, i
         import ray
 
         ray.shutdown()
-        cluster.shutdown()  # type: ignore[no-untyped-call]
+        cluster.shutdown()
 
 
 if __name__ == "__main__":
