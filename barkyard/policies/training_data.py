@@ -167,14 +167,14 @@ def _number(each: Sequence[Embodiment]) -> tuple[tuple[Embodiment, ...], list[in
 def _check_alike(first: Dataset, other: Dataset, shapes: Mapping[str, tuple[int, ...]], same_body: bool) -> None:
     """Datasets of different bodies may differ in widths, of parts that both have."""
     theirs = {key: other.observation_shapes.get(key, "absent") for key in shapes}
-    compared: list[tuple[str, Any, Any]] = [("control_dt", first.control_dt, other.control_dt)]
-    compared += [
+    compared: list[tuple[str, Any, Any]] = [
         (f"observation part {key!r}", shape, theirs[key])
         for key, shape in shapes.items()
         if same_body or theirs[key] == "absent"
     ]
     if same_body:
         compared.append(("action_size", first.action_size, other.action_size))
+    compared.append(("control_dt", first.control_dt, other.control_dt))
     for name, ours, other_value in compared:
         if ours != other_value:
             raise InvalidInput(

@@ -122,7 +122,7 @@ def test_success_terminates_unless_told_not_to() -> None:
         env = make_vec_env(LIFT, 2, terminate_on_success=terminate, reward="sparse", autoreset_mode="Disabled")
         env.reset(seed=0)
         task: Any = env.task
-        task.grasping._object_qpos[1, 2] = 0.9
+        task.grasping.object._qpos[1, 2] = 0.9
         _, reward, terminated, truncated, info = env.step(np.zeros((2, 7), dtype=np.float32))
         assert list(info["success"]) == [False, True] and list(reward) == [0.0, 1.0]
         assert list(terminated) == [False, terminate] and not truncated.any()

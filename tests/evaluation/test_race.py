@@ -112,7 +112,7 @@ def test_refuses() -> None:
     other = FakeVectorEnv(1)
     other.fingerprint = "elsewhere"
     for options, named in (
-        ({"against": {}}, "needs an actor and one other"),
+        ({"against": {}}, "give an actor and one other"),
         ({"against": {"0.9": fixed(0.5)}}, "two are named '0.9'"),
         ({"against": {"few": fixed(0.5, 100)}}, "few lacks 100 of the 200 seeds"),
         ({"against": {"far": evaluate(other, StillActor(), evaluation_seeds(200))}}, "another environment"),

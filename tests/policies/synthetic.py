@@ -1,5 +1,6 @@
 """A small task with a known answer: a point is drawn to a target, `action = target - position`, in two dimensions."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import mujoco
@@ -47,14 +48,14 @@ def make_tiny(network: str, seed: int = 0, **changes: object) -> Policy:
     return make_policy(name, FEATURES, NORMALIZERS, config=vary(config, changes), seed=seed)
 
 
-def batch(size: int, config: ChunkConfig, seed: int = 0) -> WindowBatch:
+def batch(size: int, config: ChunkConfig, seed: int = 0, keys: Sequence[str] = ("position", "target")) -> WindowBatch:
     """Random windows; the last two actions of the first are padding."""
     rng = np.random.default_rng(seed)
     seen = (size, config.observation_steps, 2)
     is_pad = np.zeros((size, config.horizon), dtype=bool)
     is_pad[0, -2:] = True
     return WindowBatch(
-        observations={key: rng.uniform(-1, 1, seen).astype(np.float32) for key in ("position", "target")},
+        observations={key: rng.uniform(-1, 1, seen).astype(np.float32) for key in keys},
         actions=rng.uniform(-1, 1, (size, config.horizon, 2)).astype(np.float32),
         is_pad=is_pad,
     )

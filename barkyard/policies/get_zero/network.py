@@ -46,7 +46,7 @@ class Structure:
 
 
 class JointTransformer(nn.Module):
-    """`(B, J, F)` features -> `(B, J)` actions and `(B, J, 3)` places.
+    """`(B, J, F)` features -> `(B, J)` actions and, with a self-model, `(B, J, 3)` places.
 
     Args:
         config: its size.
@@ -73,7 +73,9 @@ class JointTransformer(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
         self.action = nn.ModuleList([nn.Linear(width, config.head_width), nn.Linear(config.head_width, 1)])
-        self.place = nn.ModuleList([nn.Linear(width, config.head_width), nn.Linear(config.head_width, 3)])
+        self.place: nn.ModuleList | None = None
+        if config.self_model:
+            self.place = nn.ModuleList([nn.Linear(width, config.head_width), nn.Linear(config.head_width, 3)])
 
     def bias(self, structure: Structure) -> Tensor | None:
         """`(layers, E, heads, J, J)` what is added to the attention; a joint that is not there is never looked at.
@@ -90,8 +92,8 @@ class JointTransformer(nn.Module):
         summed = hops + relations[:, 0][:, :, structure.index[1]] + relations[:, 1][:, :, structure.index[2]]
         return summed.transpose(1, 2) + hidden
 
-    def forward(self, features: Tensor, bias: Tensor | None, order: Tensor) -> tuple[Tensor, Tensor]:
-        """Actions and places.
+    def forward(self, features: Tensor, bias: Tensor | None, order: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Actions, and places where there is a self-model.
 
         Args:
             features: `(B, J, F)`.
@@ -104,5 +106,9 @@ class JointTransformer(nn.Module):
         tokens = self.dropout(tokens)
         for number, layer in enumerate(self.layers):
             tokens = layer(tokens, None if bias is None else bias[number])
-        actions, places = (last(elu(first(tokens))) for first, last in (self.action, self.place))
-        return actions[..., 0], places
+        return _head(self.action, tokens)[..., 0], None if self.place is None else _head(self.place, tokens)
+
+
+def _head(layers: nn.ModuleList, tokens: Tensor) -> Tensor:
+    out: Tensor = layers[1](elu(layers[0](tokens)))
+    return out

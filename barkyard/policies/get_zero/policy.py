@@ -111,7 +111,7 @@ class GetZeroPolicy(Policy):
         actions, places = self.network(tokens, bias, order)
         counted = shown & ~torch.from_numpy(batch.is_pad[:, -1]).to(device)[:, None]
         loss = self._mean((actions - wanted).square(), counted)
-        if config.self_model:
+        if places is not None:
             frames = bodies.forward_kinematics(seen["joint_pos"][:, -1])
             truth = frames.tips / config.length_unit if config.tips else frames.joints
             loss = loss + config.self_model * self._mean((places - truth).square().mean(dim=-1), counted)
@@ -147,11 +147,18 @@ class GetZeroPolicy(Policy):
         return self._act({key: values.to(self.device) for key, values in observations.items()})[0][:, None]
 
     def link_places(self, observations: Mapping[str, Tensor]) -> Tensor:
-        """`(N, J, 3)` where the self-model takes the tips of the links to be (or, as published, the joints) [m]."""
-        unit = self.get_zero.length_unit if self.get_zero.tips else 1.0
-        return self._act({key: values.to(self.device) for key, values in observations.items()})[1] * unit
+        """`(N, J, 3)` where the self-model takes the tips of the links to be (or, as published, the joints) [m].
 
-    def _act(self, seen: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        Raises:
+            InvalidInput: the policy was made without a self-model.
+        """
+        unit = self.get_zero.length_unit if self.get_zero.tips else 1.0
+        places = self._act({key: values.to(self.device) for key, values in observations.items()})[1]
+        if places is None:
+            raise InvalidInput("self_model is 0, so this policy has no self-model; train one with a larger weight")
+        return places * unit
+
+    def _act(self, seen: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         own, count = self._own, len(seen["joint_pos"])
         bias, fixed = self._snapshot()
         tokens = torch.cat([self._changing(seen, own.limits), fixed.expand(count, -1, -1)], dim=-1)
