@@ -26,6 +26,8 @@ AS_SHIPPED = {"Lift": 2e-2, "Stack": 2e-2, "NutAssemblySquare": 5e-2, "Door": 2e
 AS_SHIPPED_STEPS = 60
 EPISODES = 20
 RANDOM_STEPS = 20
+SUCCEEDED = {"NutAssemblySquare": 0.8}
+"""Part of the scripted episodes that must succeed in these steps, where it is not 0.9."""
 SCRIPTED_STEPS = {
     ("Lift", "OSC_POSE"): 85,
     ("Lift", "JOINT_POSITION"): 190,
@@ -115,7 +117,7 @@ def test_scripted_episodes(task: str, controller: str, episodes: int) -> None:
     recording = _record(env, True, SCRIPTED_STEPS[task, controller])
     if (task, controller) != ("PickPlaceCan", "JOINT_POSITION"):
         succeeded = np.any([moment["success"] for moment in recording[1]], axis=0)
-        assert succeeded.mean() >= 0.8, "the scripted episodes must reach success to be a test"
+        assert succeeded.mean() >= SUCCEEDED.get(task, 0.9), "the scripted episodes must reach success to be a test"
     _check(task, controller, env, recording, episodes)
 
 
