@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from barkyard.embodiment import Embodiment
 from barkyard.errors import InvalidInput
 from barkyard.policies.policy import FeatureSpec
 
@@ -50,16 +49,12 @@ def lay_out(features: FeatureSpec, steps: int = 1, shared: bool = False) -> Layo
     limbs = [limb for key, shape in features.observations.items() for limb in body.limbs_of(key, shape[0])]
     elements = [[i for i, owner in enumerate(limbs) if owner == limb] for limb in range(len(body.limbs))]
     inputs = tuple(tuple(step * len(names) + i for step in range(steps) for i in own) for own in elements)
-    outputs = _outputs(body, features.action_dim)
+    outputs = body.limbs_of("action", features.action_dim)
     if not shared:
         return Layout(inputs, outputs, tuple(range(len(inputs))), tuple(range(len(outputs))))
     kinds = [tuple(names[i] for i in own) for own in elements]
     places = [(kinds[limb], outputs[:i].count(limb)) for i, limb in enumerate(outputs)]
     return Layout(inputs, outputs, _numbered(kinds), _numbered(places))
-
-
-def _outputs(body: Embodiment, size: int) -> tuple[int, ...]:
-    return body.limbs_of("action", size)
 
 
 def _numbered(values: Sequence[object]) -> tuple[int, ...]:
