@@ -12,6 +12,7 @@ from sim_real_plan import POSTERIOR, REAL, Study, robot_study
 
 from barkyard.evaluation import EvalResult
 from barkyard.evaluation.intervals import clopper_pearson
+from barkyard.evaluation.prediction import PredictedOutcome, predict_outcomes
 from barkyard.evaluation.prediction_powered import planned_conditions
 from barkyard.evaluation.reliability import ReliabilityBin, reliability, reliability_figure
 from barkyard.evaluation.robot_prediction import RobotPrediction, predict_robot
@@ -28,7 +29,7 @@ def write_robots(study: Study, count: int) -> str:
     """OUT/robots.md and OUT/robots.png; the text of the former."""
     robots = [robot_study(study, seed) for seed in range(1, count + 1)]
     said = {trials: [each for robot in robots for each in statements(robot, trials)] for trials in TRIALS}
-    text = "\n\n".join([reliability_table(said), savings_table(robots)]) + "\n"
+    text = "\n\n".join([reliability_table(said), savings_table(robots), prediction_table(robots)]) + "\n"
     (study.out / "robots.md").write_text(text)
     picture(said).savefig(study.out / "robots.png", dpi=110)
     return text
@@ -108,6 +109,25 @@ def _savings(robot: Study, trials: int) -> Iterator[tuple[str, tuple[float, ...]
         width = (rate.interval.high - rate.interval.low) / (alone.high - alone.low)
         errors = abs(rate.rate - truth[name]), abs(real[name] - truth[name])
         yield name, (float(rate.saved > 0), rate.saved, width, *errors)
+
+
+def prediction_table(robots: Sequence[Study]) -> str:
+    """How many intervals from samples of a calibration hold what its surrogate showed."""
+    lines = ["| surrogate | intervals that hold | mean width | mean error |", "|---|---:|---:|---:|"]
+    every = []
+    for number, robot in enumerate(robots, start=1):
+        simulated, _, real = sides(robot, 0)
+        found = predict_outcomes(real=trials_of_results(real), sim=trials_of_results(simulated))
+        every += found
+        lines.append(f"| {number} | {_held(found)} |")
+    return "\n".join([*lines, f"| all | {_held(every)} |"])
+
+
+def _held(group: Sequence[PredictedOutcome]) -> str:
+    width = fmean(each.prediction.interval.high - each.prediction.interval.low for each in group)
+    error = fmean(abs(each.prediction.mean - each.real_rate) for each in group)
+    held = sum(each.held for each in group)
+    return f"{held} of {len(group)} | {100 * width:.0f} points | {100 * error:.0f} points"
 
 
 def picture(said: dict[int, list[Statement]]) -> Figure:
