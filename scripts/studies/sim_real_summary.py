@@ -149,7 +149,7 @@ def picture(study: Study, reports: Mapping[str, Any]) -> Figure:
 
 
 def compare_speed(study: Study, episodes: int) -> str:
-    """Seconds an episode of every policy, the kinds of simulation in turn, in one batch and one environment at a time."""
+    """Time of every policy, the kinds of simulation in turn, in one batch and one environment at a time."""
     together = alone = 0.0
     cells = [(task, policy) for task in study.plan.tasks for policy in task.policies]
     for number, ((task, policy), side) in enumerate(zip(cells, itertools.cycle((REAL, SHIPPED, POSTERIOR)))):
