@@ -102,6 +102,8 @@ def test_a_person_lifts_the_cube_with_the_keys_of_a_terminal(
         (["--episodes", "0"], "--episodes is 0"),
         (["--view", "nowhere"], "unknown camera 'nowhere'"),
         (["--speed", "2"], "speed is 2.0"),
+        (["--dead-zone", "1"], "dead_zone is 1.0"),
+        (["--scale", "1", "-1"], "scale is (1.0, -1.0); give six finite numbers"),
         (["--device", "keyboard"], "the keyboard needs a terminal"),
     ],
 )

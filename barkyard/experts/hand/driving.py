@@ -1,0 +1,98 @@
+"""How a person's commands move a hand: all fingertips together, and the cube by finger gaits."""
+
+from typing import Final
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from barkyard.assets.robot import PREFIX
+from barkyard.assets.robots.leap_hand.numbers import FINGERS
+from barkyard.control.joint_step import LONGEST_STEP
+from barkyard.envs.env import RobotVectorEnv
+from barkyard.envs.tasks.dexterity.hand_rotate import CYCLE, HandRotate
+from barkyard.episode import Observations
+from barkyard.experts.hand.gait import GAITS_FILE, RIGHT_FILE, Gait, find_gait
+from barkyard.teleop.command import Command
+
+Array = NDArray[np.float64]
+
+TIP_SPEED: Final = 0.03
+"""Of the fingertips at full deflection [m/s]; a choice, as are the numbers below."""
+REACH: Final = 0.015
+"""How far the fingertips are moved from where home and gait have them, along each axis [m]."""
+SQUEEZE: Final = 0.010
+"""How far they are drawn towards the cube when the person closes the hand [m]."""
+_DAMPING: Final = 0.02
+"""Of the least squares that give joints for tips [m/rad]."""
+
+
+class HandOperator:
+    """Turns the cube in a hand, and moves the fingertips. Final.
+
+    A turn about the vertical carries the phase of a finger gait on, in proportion to what is asked; left and right have
+    a gait each. A movement shifts all fingertips alike, and closing draws them towards the cube, by joint synergies: the
+    least joint displacements that move the tips so from the home pose. When nothing is asked, the hand stays as it is.
+
+    Args:
+        env: one environment of `HandRotate`, which has been reset.
+        view: `(3, 3)` columns are forward, left and up of the person in the world frame.
+
+    Raises:
+        InvalidInput: there are no gaits.
+    """
+
+    def __init__(self, env: RobotVectorEnv, view: Array) -> None:
+        assert isinstance(env.task, HandRotate)
+        hand = env.task.choices.embodiment
+        left, right = find_gait(hand, GAITS_FILE), find_gait(hand, RIGHT_FILE)
+        self._gaits = {1.0: left.gait, -1.0: right.gait}
+        self._rates = {side: np.radians(entry.measured["yaw_rate"]) for side, entry in ((1.0, left), (-1.0, right))}
+        self.full = np.array([TIP_SPEED] * 3 + [0.0, 0.0, min(self._rates.values())])
+        self._home, self._dt = np.array(env.simulation.robot.robot.home), env.control_dt
+        tips, jacobian = _tips(env)
+        inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + _DAMPING**2 * np.eye(len(jacobian)))
+        towards = env.task.start_pos_world - tips
+        towards /= np.linalg.norm(towards, axis=1, keepdims=True)
+        self._shifting = inverse @ np.tile(view, (len(tips), 1))
+        self._closing = SQUEEZE * inverse @ towards.ravel()
+        self.begin(0)
+
+    def begin(self, seed: int) -> None:
+        """See `Operator`."""
+        self._gait: Gait | None = None
+        self._phase, self._shift = 0.0, np.zeros(3)
+
+    def action(self, command: Command, observations: Observations) -> NDArray[np.float32]:
+        """See `Operator`; targets move as fast as the environment lets them."""
+        twist = np.array(command.twist)
+        self._shift = np.clip(self._shift + twist[:3] * self._dt, -REACH, REACH)
+        side = float(np.sign(twist[5]))
+        if side:
+            self._gait = self._gaits[side]
+            self._phase += 2 * np.pi / CYCLE * self._dt * abs(twist[5]) / self._rates[side]
+        wanted = self._home + self._shifting @ self._shift + command.gripper * self._closing
+        if self._gait is not None:
+            wanted += self._gait.targets(np.sin([self._phase]), np.cos([self._phase]))[0]
+        steps = (wanted - observations["joint_target"]) / LONGEST_STEP
+        return np.clip(steps, -1.0, 1.0).astype(np.float32)
+
+    def gripper(self, action: NDArray[np.float32]) -> float:
+        """See `Operator`; an action does not say how far the hand is closed."""
+        return 0.0
+
+
+def _tips(env: RobotVectorEnv) -> tuple[Array, Array]:
+    """Places `(T, 3)` of the fingertips in the home pose [m], and their Jacobian `(3 T, J)`, in the world frame."""
+    model, robot = env.simulation.model, env.simulation.robot
+    data = mujoco.MjData(model)
+    for joint, angle in zip(robot.robot.joints, robot.robot.home, strict=True):
+        data.joint(PREFIX + joint).qpos = angle
+    mujoco.mj_kinematics(model, data)
+    mujoco.mj_comPos(model, data)
+    names = [PREFIX + f"{finger}_tip" for finger in FINGERS]
+    sites = [site for name in names if (site := mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, name)) >= 0]
+    jacobian = np.zeros((len(sites), 3, model.nv))
+    for i, site in enumerate(sites):
+        mujoco.mj_jacSite(model, data, jacobian[i], None, site)
+    return data.site_xpos[sites].copy(), jacobian[:, :, robot.velocity_span].reshape(3 * len(sites), -1)
