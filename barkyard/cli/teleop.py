@@ -111,9 +111,11 @@ def _make_device(
     table = load_keys(keys) if keys else dict(DEFAULT_KEYS)
     part = speed if speed is not None else 1.0 if name == "spacemouse" else KEY_SPEED
     if name == "browser":
+        from barkyard.envs.registry import find_entry
         from barkyard.teleop.browser.device import Browser
 
-        browser = Browser(table, operator.full, part, sensitivity, title=env, host=host, port=port)
+        goal = find_entry(env).summary
+        browser = Browser(table, operator.full, part, sensitivity, title=env, goal=goal, host=host, port=port)
         return browser, browser
     if name == "spacemouse":
         from barkyard.teleop.spacemouse import SpaceMouse

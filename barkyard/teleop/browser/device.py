@@ -144,6 +144,7 @@ class Browser(Device):
         speed: the part of it that a key asks for.
         sensitivity: of a SpaceMouse at the page.
         title: what is driven.
+        goal: what it is to do, in a line.
         host: address to listen at.
         port: 0 takes any that is free.
     """
@@ -158,11 +159,12 @@ class Browser(Device):
         sensitivity: Sensitivity | None = None,
         *,
         title: str = "",
+        goal: str = "",
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.inputs = Inputs(keys, full, speed, sensitivity)
-        self.server = Server(self.inputs, {"title": title, "keys": dict(keys)}, host, port)
+        self.server = Server(self.inputs, {"title": title, "goal": goal, "keys": dict(keys)}, host, port)
         self._frames, self._frame_due, self._status_due = 0, 0.0, 0.0
         self._phase = ""
 
