@@ -1,4 +1,4 @@
-"""How commands of a person move the robot of an environment: an arm's tool directly, quadrupeds and hands by experts."""
+"""How a person's commands move the robot of an environment: an arm's tool directly, quadrupeds and hands by experts."""
 
 import numpy as np
 from numpy.typing import NDArray

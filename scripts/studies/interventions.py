@@ -147,7 +147,9 @@ def correct(policy: Path, out: Path) -> None:
             return tool.tcp_pos_world[0].copy(), task.grasping.object.pos[0].copy()  # type: ignore[attr-defined]
 
         person = ScriptedPerson(look, lambda: session.steps, env.control_dt)
-        session = Session(env, person, operator, Corrected(recording), Nothing(), policy=make_actor(str(policy), env)[0])
+        session = Session(
+            env, person, operator, Corrected(recording), Nothing(), policy=make_actor(str(policy), env)[0]
+        )
         session.run(recording.next_seed(CORRECTION_SEED), CORRECTIONS)
 
 

@@ -17,6 +17,7 @@ from barkyard.cli import teleop as teleop_module
 from barkyard.cli.main import main
 from barkyard.cli.opening import open_environment
 from barkyard.datasets import Dataset
+from barkyard.experts.hand.gait import find_gait
 from barkyard.teleop.terminal import TerminalKeyboard
 from tests.teleop.scripted import hand, typed
 
@@ -137,6 +138,27 @@ def test_the_a_frame_is_climbed_with_the_keys_and_scored(
     episode = Dataset.open(out).episode(0)
     print(course, episode.end, episode.metrics)
     assert episode.metrics["completed_a_frame"] == 1.0 and episode.metrics["score"] > 0.0
+    assert set(episode.acted_by) == {"human:keyboard"}
+
+
+@pytest.mark.parametrize(("key", "side"), [("o", 1.0), ("p", -1.0)])
+def test_a_key_turns_the_cube_in_a_hand(
+    key: str, side: float, terminal: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds, speed = 5.0, 0.6
+
+    def script(env: Any, step: int) -> list[str]:
+        if step < 0:
+            return ["enter"]
+        return [key] if step < round(seconds / env.control_dt) else ["n"]
+
+    type_at_every_look(monkeypatch, terminal, script)
+    out = tmp_path / "d"
+    words = ["--env-kwargs", "randomization=none", "--speed", str(speed), "--episodes", "1"]
+    assert main(["teleop", "barkyard/HandRotate-v0", "--out", str(out), *words]) == 0
+    episode = Dataset.open(out).episode(0)
+    full = find_gait("i1234-m1234-r1234-t1234").measured["yaw_rate"]
+    assert episode.metrics["dropped"] == 0.0 and side * episode.metrics["yaw_rate"] > 0.5 * speed * full
     assert set(episode.acted_by) == {"human:keyboard"}
 
 

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from barkyard.assets.robot import PREFIX
 from barkyard.assets.robots.leap_hand.numbers import FINGERS
-from barkyard.control.joint_step import LONGEST_STEP
+from barkyard.control.joint_step import LONGEST_STEP, JointStepController
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.tasks.dexterity.hand_rotate import CYCLE, HandRotate
 from barkyard.episode import Observations
+from barkyard.errors import InvalidInput
 from barkyard.experts.hand.gait import GAITS_FILE, RIGHT_FILE, Gait, find_gait
 from barkyard.teleop.command import Command
 
@@ -23,6 +24,8 @@ REACH: Final = 0.015
 """How far the fingertips are moved from where home and gait have them, along each axis [m]."""
 SQUEEZE: Final = 0.010
 """How far they are drawn towards the cube when the person closes the hand [m]."""
+_SETTLING: Final = 4
+"""Cycles after which the targets' path is the same in each."""
 _DAMPING: Final = 0.02
 """Of the least squares that give joints for tips [m/rad]."""
 
@@ -30,26 +33,33 @@ _DAMPING: Final = 0.02
 class HandOperator:
     """Turns the cube in a hand, and moves the fingertips. Final.
 
-    A turn about the vertical carries the phase of a finger gait on, in proportion to what is asked; left and right have
-    a gait each. A movement shifts all fingertips alike, and closing draws them towards the cube, by joint synergies: the
-    least joint displacements that move the tips so from the home pose. When nothing is asked, the hand stays as it is.
+    A turn about the vertical carries the fingers on along the closed path of a gait, in proportion to what is asked;
+    left and right have a gait each. A movement shifts all fingertips alike, and closing draws them towards the cube, by
+    joint synergies: the least joint displacements that move the tips so from the home pose. When nothing is asked, the
+    hand stays as it is.
 
     Args:
         env: one environment of `HandRotate`, which has been reset.
         view: `(3, 3)` columns are forward, left and up of the person in the world frame.
 
     Raises:
-        InvalidInput: there are no gaits.
+        InvalidInput: there are no gaits, or actions of `env` do not step joint targets.
     """
 
     def __init__(self, env: RobotVectorEnv, view: Array) -> None:
         assert isinstance(env.task, HandRotate)
+        if not isinstance(env.simulation.controller, JointStepController):
+            raise InvalidInput(f"{env.env_id}: a hand is driven with the controller JOINT_STEP; leave out controller")
         hand = env.task.choices.embodiment
-        left, right = find_gait(hand, GAITS_FILE), find_gait(hand, RIGHT_FILE)
-        self._gaits = {1.0: left.gait, -1.0: right.gait}
-        self._rates = {side: np.radians(entry.measured["yaw_rate"]) for side, entry in ((1.0, left), (-1.0, right))}
-        self.full = np.array([TIP_SPEED] * 3 + [0.0, 0.0, min(self._rates.values())])
         self._home, self._dt = np.array(env.simulation.robot.robot.home), env.control_dt
+        limits, steps = env.simulation.robot.joint_range.T, round(CYCLE / env.control_dt)
+        self._paths: dict[float, Array] = {}
+        self._rates: dict[float, float] = {}
+        for side, file in ((1.0, GAITS_FILE), (-1.0, RIGHT_FILE)):
+            entry = find_gait(hand, file)
+            self._paths[side] = _path(entry.gait, steps, self._home, *limits)
+            self._rates[side] = float(np.radians(entry.measured["yaw_rate"]))
+        self.full = np.array([TIP_SPEED] * 3 + [0.0, 0.0, min(self._rates.values())])
         tips, jacobian = _tips(env)
         inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + _DAMPING**2 * np.eye(len(jacobian)))
         towards = env.task.start_pos_world - tips
@@ -60,7 +70,7 @@ class HandOperator:
 
     def begin(self, seed: int) -> None:
         """See `Operator`."""
-        self._gait: Gait | None = None
+        self._path: Array | None = None
         self._phase, self._shift = 0.0, np.zeros(3)
 
     def action(self, command: Command, observations: Observations) -> NDArray[np.float32]:
@@ -69,17 +79,39 @@ class HandOperator:
         self._shift = np.clip(self._shift + twist[:3] * self._dt, -REACH, REACH)
         side = float(np.sign(twist[5]))
         if side:
-            self._gait = self._gaits[side]
-            self._phase += 2 * np.pi / CYCLE * self._dt * abs(twist[5]) / self._rates[side]
+            self._path = self._paths[side]
+            self._phase += self._dt / CYCLE * abs(twist[5]) / self._rates[side]
         wanted = self._home + self._shifting @ self._shift + command.gripper * self._closing
-        if self._gait is not None:
-            wanted += self._gait.targets(np.sin([self._phase]), np.cos([self._phase]))[0]
+        if self._path is not None:
+            wanted += _at(self._path, self._phase)
         steps = (wanted - observations["joint_target"]) / LONGEST_STEP
         return np.clip(steps, -1.0, 1.0).astype(np.float32)
 
     def gripper(self, action: NDArray[np.float32]) -> float:
         """See `Operator`; an action does not say how far the hand is closed."""
         return 0.0
+
+
+def _path(gait: Gait, steps: int, home: Array, low: Array, high: Array) -> Array:
+    """`(steps, J)` offsets from home that the targets take in a cycle of a gait at its own speed [rad].
+
+    A gait asks for more than targets can follow, and is good for what they do. Slower, they have to go the same way.
+    """
+    targets = home.copy()
+    path = np.zeros((steps, len(home)))
+    for step in range(_SETTLING * steps):
+        angle = 2 * np.pi * (step + 1) / steps
+        wanted = home + gait.targets(np.sin([angle]), np.cos([angle]))[0]
+        targets = np.clip(targets + np.clip(wanted - targets, -LONGEST_STEP, LONGEST_STEP), low, high)
+        path[(step + 1) % steps] = targets - home
+    return path
+
+
+def _at(path: Array, phase: float) -> Array:
+    """`(J,)` the point of a closed path at a phase, of which 1 is the whole; straight between its points."""
+    place = phase * len(path)
+    first, part = int(np.floor(place)), place % 1.0
+    return np.asarray((1 - part) * path[first % len(path)] + part * path[(first + 1) % len(path)])
 
 
 def _tips(env: RobotVectorEnv) -> tuple[Array, Array]:
