@@ -151,6 +151,8 @@ def correct(policy: Path, out: Path) -> None:
             env, person, operator, Corrected(recording), Nothing(), policy=make_actor(str(policy), env)[0]
         )
         session.run(recording.next_seed(CORRECTION_SEED), CORRECTIONS)
+        pace = session.pace.report()
+    sys.stdout.write(f"corrected at {pace['rate_hz']:.1f} Hz, {pace['late']:.1%} of the periods late\n")
 
 
 def evaluated(out: Path, name: str) -> EvalResult:
