@@ -97,17 +97,33 @@ def test_closing_draws_the_fingertips_to_the_cube_and_opening_lets_go(env: Robot
     np.testing.assert_allclose(settled(operator, env, Command(gripper=0.0), 20), home, atol=1e-6)
 
 
-def test_at_full_speed_the_hand_goes_as_its_expert(env: RobotVectorEnv) -> None:
-    operator, home = HandOperator(env, VIEW), np.array(env.simulation.robot.robot.home)
-    expert, targets = GaitActor(find_gait(WHOLE).gait, home, env.control_dt), home[None]
-    steps = round(4 * CYCLE / env.control_dt)
-    for step in range(steps):
+def expert_cycle(env: RobotVectorEnv) -> NDArray[np.float64]:
+    """Joint targets `(40, J)` of the expert's fourth cycle."""
+    home = np.array(env.simulation.robot.robot.home)
+    expert, targets, cycle = GaitActor(find_gait(WHOLE).gait, home, env.control_dt), home[None], []
+    for step in range(round(4 * CYCLE / env.control_dt)):
         angle = 2 * np.pi * step * env.control_dt / CYCLE
         clock = np.array([[np.sin(angle), np.cos(angle)]])
         targets = targets + LONGEST_STEP * expert.act({"clock": clock, "joint_target": targets})
         targets = np.clip(targets, *env.simulation.robot.joint_range.T)
+        cycle.append(targets[0])
+    return np.array(cycle[-round(CYCLE / env.control_dt) :])
+
+
+def test_at_full_speed_the_hand_goes_as_its_expert(env: RobotVectorEnv) -> None:
+    operator, cycle = HandOperator(env, VIEW), expert_cycle(env)
     assert operator.full[5] == pytest.approx(np.radians(find_gait(WHOLE).measured["yaw_rate"]))
-    np.testing.assert_allclose(settled(operator, env, turn(operator.full[5]), steps), targets[0], atol=1e-4)
+    went = [settled(HandOperator(env, VIEW), env, turn(operator.full[5]), steps) for steps in (100, 101, 110)]
+    places = [int(np.abs(cycle - targets).max(axis=1).argmin()) for targets in went]
+    np.testing.assert_allclose(cycle[places], went, atol=1e-4)
+    assert (np.diff(places) % 40).tolist() == [1, 9]
+
+
+def test_a_person_goes_on_from_where_the_expert_has_the_fingers(env: RobotVectorEnv) -> None:
+    operator, cycle = HandOperator(env, VIEW), expert_cycle(env)
+    for place in (7, 8, 9, 30, 31):  # the expert acted in between
+        action = operator.action(turn(operator.full[5]), {"joint_target": cycle[place][None]})
+        np.testing.assert_allclose(cycle[place] + LONGEST_STEP * action[0], cycle[place + 1], atol=1e-4)
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])

@@ -26,6 +26,8 @@ SQUEEZE: Final = 0.010
 """How far they are drawn towards the cube when the person closes the hand [m]."""
 _SETTLING: Final = 4
 """Cycles after which the targets' path is the same in each."""
+_MOVED: Final = 1e-3
+"""Targets that are further from where the person left them were moved by somebody else [rad]."""
 _DAMPING: Final = 0.02
 """Of the least squares that give joints for tips [m/rad]."""
 
@@ -34,9 +36,10 @@ class HandOperator:
     """Turns the cube in a hand, and moves the fingertips. Final.
 
     A turn about the vertical carries the fingers on along the closed path of a gait, in proportion to what is asked;
-    left and right have a gait each. A movement shifts all fingertips alike, and closing draws them towards the cube, by
-    joint synergies: the least joint displacements that move the tips so from the home pose. When nothing is asked, the
-    hand stays as it is.
+    left and right have a gait each. It begins at the point of the path that is nearest to where the fingers are, and so
+    it does again after somebody else moved them. A movement shifts all fingertips alike, and closing draws them towards
+    the cube, by joint synergies: the least joint displacements that move the tips so from the home pose. When nothing
+    is asked, the hand stays as it is.
 
     Args:
         env: one environment of `HandRotate`, which has been reset.
@@ -52,12 +55,12 @@ class HandOperator:
             raise InvalidInput(f"{env.env_id}: a hand is driven with the controller JOINT_STEP; leave out controller")
         hand = env.task.choices.embodiment
         self._home, self._dt = np.array(env.simulation.robot.robot.home), env.control_dt
-        limits, steps = env.simulation.robot.joint_range.T, round(CYCLE / env.control_dt)
+        self._limits, steps = env.simulation.robot.joint_range.T, round(CYCLE / env.control_dt)
         self._paths: dict[float, Array] = {}
         self._rates: dict[float, float] = {}
         for side, file in ((1.0, GAITS_FILE), (-1.0, RIGHT_FILE)):
             entry = find_gait(hand, file)
-            self._paths[side] = _path(entry.gait, steps, self._home, *limits)
+            self._paths[side] = _path(entry.gait, steps, self._home, *self._limits)
             self._rates[side] = float(np.radians(entry.measured["yaw_rate"]))
         self.full = np.array([TIP_SPEED] * 3 + [0.0, 0.0, min(self._rates.values())])
         tips, jacobian = _tips(env)
@@ -71,21 +74,24 @@ class HandOperator:
     def begin(self, seed: int) -> None:
         """See `Operator`."""
         self._path: Array | None = None
+        self._left_at = self._home
         self._phase, self._shift = 0.0, np.zeros(3)
 
     def action(self, command: Command, observations: Observations) -> NDArray[np.float32]:
         """See `Operator`; targets move as fast as the environment lets them."""
-        twist = np.array(command.twist)
+        twist, targets = np.array(command.twist), observations["joint_target"][0].astype(np.float64)
         self._shift = np.clip(self._shift + twist[:3] * self._dt, -REACH, REACH)
-        side = float(np.sign(twist[5]))
-        if side:
-            self._path = self._paths[side]
-            self._phase += self._dt / CYCLE * abs(twist[5]) / self._rates[side]
         wanted = self._home + self._shifting @ self._shift + command.gripper * self._closing
+        if side := float(np.sign(twist[5])):
+            path = self._paths[side]
+            if path is not self._path or np.abs(targets - self._left_at).max() > _MOVED:
+                self._path, self._phase = path, np.linalg.norm(wanted + path - targets, axis=1).argmin() / len(path)
+            self._phase += self._dt / CYCLE * abs(twist[5]) / self._rates[side]
         if self._path is not None:
             wanted += _at(self._path, self._phase)
-        steps = (wanted - observations["joint_target"]) / LONGEST_STEP
-        return np.clip(steps, -1.0, 1.0).astype(np.float32)
+        steps = np.clip((wanted - targets) / LONGEST_STEP, -1.0, 1.0).astype(np.float32)
+        self._left_at = np.clip(targets + LONGEST_STEP * steps, *self._limits)
+        return steps[None]
 
     def gripper(self, action: NDArray[np.float32]) -> float:
         """See `Operator`; an action does not say how far the hand is closed."""
