@@ -11,7 +11,7 @@ from barkyard.assets.robot import PREFIX
 from barkyard.control.joint_step import LONGEST_STEP
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.registry import make_vec_env
-from barkyard.envs.tasks.dexterity.hand_rotate import CYCLE
+from barkyard.envs.tasks.dexterity.hand_rotate import CYCLE, HandRotate
 from barkyard.errors import InvalidInput
 from barkyard.experts.driving import make_operator
 from barkyard.experts.hand.driving import REACH, SQUEEZE, TIP_SPEED, HandOperator
@@ -90,17 +90,17 @@ def test_closing_draws_the_fingertips_to_the_cube_and_opening_lets_go(env: Robot
     home = np.array(env.simulation.robot.robot.home)
     before = tips(env, home)
     closed = tips(env, settled(operator, env, Command(gripper=1.0), 20))
-    nearer = np.linalg.norm(before - env.task.start_pos_world, axis=1) - np.linalg.norm(
-        closed - env.task.start_pos_world, axis=1
-    )
+    assert isinstance(env.task, HandRotate)
+    cube = env.task.start_pos_world
+    nearer = np.linalg.norm(before - cube, axis=1) - np.linalg.norm(closed - cube, axis=1)
     assert (nearer > 0.5 * SQUEEZE).all()
     np.testing.assert_allclose(settled(operator, env, Command(gripper=0.0), 20), home, atol=1e-6)
 
 
 def expert_cycle(env: RobotVectorEnv) -> NDArray[np.float64]:
     """Joint targets `(40, J)` of the expert's fourth cycle."""
-    home = np.array(env.simulation.robot.robot.home)
-    expert, targets, cycle = GaitActor(find_gait(WHOLE).gait, home, env.control_dt), home[None], []
+    home = env.simulation.robot.robot.home
+    expert, targets, cycle = GaitActor(find_gait(WHOLE).gait, home, env.control_dt), np.array([home]), []
     for step in range(round(4 * CYCLE / env.control_dt)):
         angle = 2 * np.pi * step * env.control_dt / CYCLE
         clock = np.array([[np.sin(angle), np.cos(angle)]])
