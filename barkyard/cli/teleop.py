@@ -19,6 +19,7 @@ from barkyard.errors import InvalidInput
 if TYPE_CHECKING:
     from barkyard.teleop import Device, Operator, Session
     from barkyard.teleop.session import Image, Screen, Status
+    from barkyard.teleop.spacemouse import Sensitivity
 
 DeviceName = Literal["keyboard", "display", "spacemouse", "browser"]
 KEY_SPEED: Final = 0.5
@@ -36,6 +37,8 @@ def teleop(
     policy: Annotated[str | None, arg(metavar="expert|random|CHECKPOINT")] = None,
     speed: float | None = None,
     keys: Path | None = None,
+    dead_zone: float = 0.05,
+    scale: tuple[float, ...] = (1.0,) * 6,
     view: str | None = None,
     cameras: tuple[str, ...] = (),
     keep_failures: bool = False,
@@ -56,6 +59,8 @@ def teleop(
         policy: acts until you do, and again when you let go.
         speed: the part of the robot's range that full deflection asks for; by default 0.5 with keys, else 1.
         keys: JSON file that changes keys, such as {"schema": 1, "keys": {"w": "forward"}}.
+        dead_zone: the part of a SpaceMouse's deflection that counts as none.
+        scale: factors for a SpaceMouse's forward, left, up, roll, pitch and yaw; a negative one turns it round.
         view: camera that you look through; by default the task's.
         cameras: names of cameras to record.
         keep_failures: keep episodes that end without success.
@@ -70,11 +75,13 @@ def teleop(
     with closing(Recording(out, env, keep_failures)) as recording, open_environment(env, 1, arguments) as opened:
         from barkyard.experts.driving import make_operator
         from barkyard.teleop import Session
+        from barkyard.teleop.spacemouse import Sensitivity
 
         opened.reset(seed=seed)
         operator = make_operator(opened, view)
         actor = make_actor(policy, opened)[0] if policy else None
-        held, screen = _make_device(device, env, operator, speed, keys, host, port)
+        sensitivity = Sensitivity(dead_zone, scale)
+        held, screen = _make_device(device, env, operator, speed, keys, sensitivity, host, port)
         with held:
             print_note(f"{env}, {1 / opened.control_dt:.0f} Hz\n{held.usage()}")
             session = Session(opened, held, operator, recording, screen, policy=actor, camera=view)
@@ -89,7 +96,14 @@ def teleop(
 
 
 def _make_device(
-    name: DeviceName, env: str, operator: "Operator", speed: float | None, keys: Path | None, host: str, port: int
+    name: DeviceName,
+    env: str,
+    operator: "Operator",
+    speed: float | None,
+    keys: Path | None,
+    sensitivity: "Sensitivity",
+    host: str,
+    port: int,
 ) -> "tuple[Device, Screen]":
     from barkyard.teleop.keys import DEFAULT_KEYS, load_keys
     from barkyard.teleop.terminal import TerminalKeyboard
@@ -97,15 +111,17 @@ def _make_device(
     table = load_keys(keys) if keys else dict(DEFAULT_KEYS)
     part = speed if speed is not None else 1.0 if name == "spacemouse" else KEY_SPEED
     if name == "browser":
+        from barkyard.envs.registry import find_entry
         from barkyard.teleop.browser.device import Browser
 
-        browser = Browser(table, operator.full, part, title=env, host=host, port=port)
+        goal = find_entry(env).summary
+        browser = Browser(table, operator.full, part, sensitivity, title=env, goal=goal, host=host, port=port)
         return browser, browser
     if name == "spacemouse":
         from barkyard.teleop.spacemouse import SpaceMouse
         from barkyard.teleop.together import Together
 
-        mouse = SpaceMouse(operator.full, part)
+        mouse = SpaceMouse(operator.full, part, sensitivity)
         if not sys.stdin.isatty():
             return mouse, StatusLine()
         return Together(mouse, TerminalKeyboard(table, operator.full, min(part, KEY_SPEED))), StatusLine()

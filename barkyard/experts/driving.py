@@ -1,4 +1,4 @@
-"""How commands of a person move the robot of an environment: an arm's tool directly, a quadruped by its experts."""
+"""How a person's commands move the robot of an environment: an arm's tool directly, quadrupeds and hands by experts."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,9 +7,11 @@ from barkyard.control.controller import ToolController
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.envs.rendering import camera_id
 from barkyard.envs.tasks.agility.obstacles import AgilityTask
+from barkyard.envs.tasks.dexterity.hand_rotate import HandRotate
 from barkyard.envs.tasks.locomotion.velocity import COMMAND_LIMITS, QuadrupedVelocity
 from barkyard.episode import Observations
 from barkyard.errors import InvalidInput
+from barkyard.experts.hand.driving import HandOperator
 from barkyard.experts.locomotion.actors import CourseExpert, WalkingExpert
 from barkyard.teleop.command import Command
 from barkyard.teleop.operator import Operator, ToolOperator, view_axes
@@ -56,7 +58,8 @@ def make_operator(env: RobotVectorEnv, camera: str | None = None) -> Operator:
 
     Args:
         env: the environment.
-        camera: what the person looks through; for arms, away from the person is into its picture. None is the task's.
+        camera: what the person looks through; for arms and hands, away from the person is into its picture. None is
+            the task's.
 
     Raises:
         InvalidInput: the task's robot cannot be driven, or there is no such camera.
@@ -64,7 +67,12 @@ def make_operator(env: RobotVectorEnv, camera: str | None = None) -> Operator:
     if isinstance(env.task, (AgilityTask, QuadrupedVelocity)):
         return WalkingOperator(env)
     simulation = env.simulation
-    if not isinstance(simulation.controller, ToolController):
-        raise InvalidInput(f"{env.env_id} has neither an arm with a tool nor a quadruped that walks; nothing to drive")
     number = camera_id(simulation.model, camera or env.task.camera)
-    return ToolOperator(simulation, view_axes(simulation.model.cam_mat0[number].reshape(3, 3)))
+    view = view_axes(simulation.model.cam_mat0[number].reshape(3, 3))
+    if isinstance(env.task, HandRotate):
+        return HandOperator(env, view)
+    if not isinstance(simulation.controller, ToolController):
+        raise InvalidInput(
+            f"{env.env_id} has no arm with a tool, no quadruped that walks and no hand with a cube; nothing to drive"
+        )
+    return ToolOperator(simulation, view)

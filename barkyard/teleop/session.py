@@ -17,6 +17,8 @@ from barkyard.teleop.pace import Pace
 
 Image = NDArray[np.uint8]
 
+HELD_S: Final = 0.5
+"""Success counts once it has lasted so long [s]: ten control periods, as robosuite's recorder wants."""
 _STATES_CHECKED: Final = 5
 _IDLE: Final = 0.02
 """Between two looks at the device while no episode runs [s]."""
@@ -150,12 +152,13 @@ class Session:
         while self._recorder.kept < wanted:
             try:
                 episodes = list(rollout(self._env, self, [seed], watch=self._watch, stop=lambda: self._keep))
+                kept = self._finish(self._completed(episodes[0]))
             except _Again:
                 self._message = "forgotten; begins again"
                 continue
             except _Stop:
                 return
-            seed += self._finish(self._completed(episodes[0]))
+            seed += kept
 
     def reset(self, slots: NDArray[np.intp], seeds: NDArray[np.int64]) -> None:
         """An episode begins; see `barkyard.episode.Actor`."""
@@ -233,16 +236,30 @@ class Session:
 
     def _finish(self, episode: Episode) -> bool:
         """Keep the episode if it is to be kept; whether it was."""
+        lost = episode.success and not self._keep and not self._holds(episode)
+        episode = replace(episode, success=episode.success and not lost)
         differs = self._replay_difference(episode)
         if differs:
             self.warnings.append(f"seed {episode.seed}: the stored states do not give {differs} again")
         kept = self._recorder.take(episode, always=self._keep)
         fate = "kept" if kept else "not kept, begins again"
-        how = "success" if episode.success else episode.end.replace("_", " ")
+        how = "success" if episode.success else "success, but not held," if lost else episode.end.replace("_", " ")
         self._message = f"{how} after {episode.length * episode.dt:.1f} s: {fate}" + (
             f"; warning: {self.warnings[-1]}" if differs else ""
         )
         return kept
+
+    def _holds(self, episode: Episode) -> bool:
+        """Whether success lasts while whoever acts goes on. These steps are not recorded."""
+        observations = {name: values[-1:] for name, values in episode.observations.items() if name != POLICY_ACTION}
+        for _ in range(round(HELD_S / self._env.control_dt)):
+            observations = self._env.step(self.act(observations))[0]
+            self._show()
+            if self._keep:
+                break
+            if not self._env.succeeded()[0]:
+                return False
+        return True
 
     def _replay_difference(self, episode: Episode) -> str:
         """`part[step]` of the first observation that a few stored states do not give again, or empty."""

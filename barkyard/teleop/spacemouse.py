@@ -25,8 +25,11 @@ class Sensitivity:
     """How deflections become parts of the robot's range.
 
     Attributes:
-        dead_zone: deflections up to this, in [0, 1), are none; a choice.
+        dead_zone: deflections up to this, in [0, 1), are none.
         scale: per direction of the twist; negative turns it round.
+
+    Raises:
+        InvalidInput: the dead zone is outside [0, 1), or the scale is not six finite numbers.
     """
 
     dead_zone: float = 0.05

@@ -1,9 +1,9 @@
 """What ten corrected episodes do for a weak policy that lifts a cube.
 
 Ten demonstrations make a weak policy. It acts, and where it has not lifted the cube in time a person takes over: a
-script, recorded as `human:script`, whose twists take the way of any device through the session, in real time. The
-policy then learns on, from demonstrations and corrections, and for comparison for as long from the demonstrations
-alone. All three run the same held-out episodes. What is there is not made again.
+script, recorded as `human:script`, whose twists take the way of any device through the session, in real time. Episodes
+that need no person are left out. The policy then learns on, from demonstrations and corrections, and for comparison for
+as long from the demonstrations alone. All three run the same held-out episodes. What is there is not made again.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from barkyard.cli.collect import Recording
 from barkyard.cli.main import main as barkyard
 from barkyard.cli.opening import make_actor, open_environment
+from barkyard.episode import Episode
 from barkyard.evaluation import EvalResult, text_table
 from barkyard.experts.driving import make_operator
 from barkyard.teleop import Command, Device, Session
@@ -96,6 +97,28 @@ class ScriptedPerson(Device):
         return "a script"
 
 
+class Corrected:
+    """Keeps the episodes in which the person acted; see `barkyard.teleop.session.Recorder`. Final."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    @property
+    def kept(self) -> int:
+        """Episodes that are there."""
+        return self._recording.kept
+
+    def take(self, episode: Episode, *, always: bool = False) -> bool:
+        """Leave out what the policy did alone, and go on with the next seed."""
+        if f"human:{ScriptedPerson.name}" not in episode.acted_by:
+            return True
+        return self._recording.take(episode, always=always)
+
+    def undo(self) -> str:
+        """The script never asks for it."""
+        return self._recording.undo()
+
+
 class Nothing:
     """A screen that nobody looks at. Final."""
 
@@ -124,8 +147,12 @@ def correct(policy: Path, out: Path) -> None:
             return tool.tcp_pos_world[0].copy(), task.grasping.object.pos[0].copy()  # type: ignore[attr-defined]
 
         person = ScriptedPerson(look, lambda: session.steps, env.control_dt)
-        session = Session(env, person, operator, recording, Nothing(), policy=make_actor(str(policy), env)[0])
+        session = Session(
+            env, person, operator, Corrected(recording), Nothing(), policy=make_actor(str(policy), env)[0]
+        )
         session.run(recording.next_seed(CORRECTION_SEED), CORRECTIONS)
+        pace = session.pace.report()
+    sys.stdout.write(f"corrected at {pace['rate_hz']:.1f} Hz, {pace['late']:.1%} of the periods late\n")
 
 
 def evaluated(out: Path, name: str) -> EvalResult:

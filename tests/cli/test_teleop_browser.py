@@ -119,6 +119,7 @@ def test_a_person_lifts_the_cube_in_a_browser(
         viewer.keyboard.press("Enter")
         viewer.keyboard.down("ArrowDown")  # it would drive away from the cube
         assert viewer.locator("[data-event=start]").is_disabled()
+        assert text(page, "banner") == "Lift a cube off a table. Press Enter to start."
         page.screenshot(path=tmp_path / "ready.png")
         began = time.monotonic()
         while not text(page, "cover"):
@@ -153,9 +154,9 @@ def test_a_policy_is_shown_and_corrected_in_a_browser_and_the_last_episode_undon
         for number in (0, 1):
             wait_for("the episode", lambda: text(page, "phase").startswith("ready"))
             page.locator("[data-event=start]").click()
-            wait_for("the policy", lambda: "expert acts" in text(page, "role"))
+            wait_for("the policy", lambda: text(page, "banner") == "expert acts. Move to take over.")
             page.keyboard.down("ArrowUp")
-            wait_for("the person", lambda: "human acts" in text(page, "role"))
+            wait_for("the person", lambda: text(page, "banner").startswith("You act"))
             page.keyboard.up("ArrowUp")
             wait_for("the end", partial(_kept, page, number + 1), 400.0)
         page.locator("[data-event=undo]").click()

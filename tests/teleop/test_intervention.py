@@ -6,6 +6,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+import barkyard  # noqa: F401  registers the environments
+from barkyard.experts.driving import make_operator
 from barkyard.teleop import Command, InterventionWrapper
 from tests.teleop.test_session import GO, STAY, Pusher, Scripted
 
@@ -51,3 +53,20 @@ def test_a_new_episode_is_the_learners_again(monkeypatch: pytest.MonkeyPatch) ->
     assert "intervene_action" in env.step(own)[-1]
     env.reset(seed=1)
     assert "intervene_action" not in env.step(own)[-1]
+
+
+def test_an_arm_is_taken_over_in_gymnasiums_environment() -> None:
+    env = gym.make("barkyard/Lift-v0")
+    env.reset(seed=0)
+    batch: Any = env.unwrapped.batch  # type: ignore[attr-defined]
+    operator = make_operator(batch)
+    right = Command((0.0, -float(operator.full[1]), 0.0, 0.0, 0.0, 0.0))
+    taken = InterventionWrapper(env, Scripted([right] * 5), operator)
+    taken.reset(seed=0)
+    began = batch.simulation.robot.tcp_pos_world[0].copy()
+    for _ in range(5):
+        info = taken.step(np.zeros(7, dtype=np.float32))[-1]
+        np.testing.assert_allclose(info["intervene_action"][:6], [0.0, 1.0, 0.0, 0.0, 0.0, 0.0], atol=1e-6)
+    moved = batch.simulation.robot.tcp_pos_world[0] - began
+    assert moved[1] > 0.02 and np.abs(moved[[0, 2]]).max() < 0.005
+    env.close()

@@ -129,6 +129,7 @@ PUSH, REST = Command(GO, since=0.0), Command(STAY)
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pace, "wait", lambda self: None)
+    monkeypatch.setattr("barkyard.teleop.session.HELD_S", 0.0)
 
 
 def run(commands: Sequence[Command], wanted: int = 9, **words: Any) -> tuple[Shelf, Notes, Session]:
@@ -146,6 +147,17 @@ def test_an_episode_begins_when_it_is_started_and_ends_with_success() -> None:
     assert [status.phase for status in notes.seen[:3]] == ["waiting"] * 3
     assert notes.seen[-1].phase == "running" and notes.seen[-1].success
     assert len(session.latencies) == 5 and session.warnings == []
+
+
+BACK = Command((-1.0, *GO[1:]))
+
+
+def test_success_counts_once_it_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("barkyard.teleop.session.HELD_S", 0.2)
+    up = [START, *[PUSH] * 5]
+    shelf, notes, _ = run([*up, REST, REST, BACK, *up, *[REST] * 4, *up, PUSH, AGAIN, *up, KEEP, *up, REST])
+    assert [(e.seed, e.length, e.success) for e in shelf.episodes] == [(0, 5, True), (1, 5, True)]
+    assert "success, but not held, after 0.2 s: not kept, begins again" in {status.message for status in notes.seen}
 
 
 def test_what_is_kept_counts_seeds_up_and_what_is_not_is_begun_again() -> None:

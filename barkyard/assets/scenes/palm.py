@@ -70,5 +70,5 @@ def _add_looks(scene: mujoco.MjSpec) -> None:
         diffuse=[0.5, 0.5, 0.5],
     )  # fmt: skip
     scene.worldbody.add_camera(
-        name="front", pos=[0.33, -0.22, 0.36], xyaxes=[0.6, 0.8, 0.0, -0.57, 0.43, 0.7], fovy=45.0
+        name="front", pos=[0.19, -0.12, 0.33], xyaxes=[0.6, 0.8, 0.0, -0.57, 0.43, 0.7], fovy=45.0
     )

@@ -5,7 +5,7 @@ An expert looks at the clock and the joint targets alone, so it can label any st
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from barkyard.errors import InvalidInput
 Array = NDArray[np.float64]
 
 SCHEMA = 1
-GAITS_FILE = Path(__file__).with_name("gaits.json")
+GAITS_FILE, RIGHT_FILE = (Path(__file__).with_name(name) for name in ("gaits.json", "gaits_right.json"))
+"""Gaits that turn the cube to the left, as the task wants it, and to the right."""
 HARMONIC = 3
 """Numbers of a joint: its offset from the home pose, and the amplitudes of sine and cosine [rad]."""
 
@@ -112,7 +113,8 @@ class GaitEntry:
 def load_gaits(path: Path = GAITS_FILE) -> Mapping[str, GaitEntry]:
     """The gaits in a file, by hand. Raises InvalidInput if there is none, or it is of another version."""
     if not path.exists():
-        raise InvalidInput(f"no gaits have been found yet: {path} is absent; type: ./scripts/train_hand_experts")
+        words = " --right" if path == RIGHT_FILE else ""
+        raise InvalidInput(f"no gaits have been found yet: {path} is absent; type: ./scripts/train_hand_experts{words}")
     content = json.loads(path.read_text())
     if content.get("schema") != SCHEMA:
         raise InvalidInput(f"{path}: schema is {content.get('schema')!r}; this version reads {SCHEMA}")
@@ -139,10 +141,15 @@ def nearest(hand: str, among: Sequence[str]) -> str:
     return min(among, key=lambda name: difference(hand, name))
 
 
+def find_gait(hand: str, path: Path = GAITS_FILE) -> GaitEntry:
+    """The hand's own gait in a file, or that of the most similar hand there, for the joints of this one."""
+    gaits = load_gaits(path)
+    entry = gaits[nearest(hand, list(gaits))]
+    return replace(entry, gait=entry.gait.for_joints(HandVariant.from_name(hand).joints))
+
+
 def gait_expert(env: RobotVectorEnv) -> GaitActor:
     """The hand's own gait, or that of the most similar hand that has one."""
     assert isinstance(env.task, HandRotate)
-    hand, gaits = env.task.choices.embodiment, load_gaits()
-    joints = HandVariant.from_name(hand).joints
-    gait = gaits[nearest(hand, list(gaits))].gait.for_joints(joints)
+    gait = find_gait(env.task.choices.embodiment).gait
     return GaitActor(gait, env.simulation.robot.robot.home, env.control_dt)

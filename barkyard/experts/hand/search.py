@@ -17,6 +17,8 @@ from barkyard.experts.hand.gait import HARMONIC, Gait, GaitActor
 ENV_ID = "barkyard/HandRotate-v0"
 DROP_COST = 8.0
 """What a dropped cube costs beside the turning that is lost [deg/s]: a choice."""
+LEFT, RIGHT = 1, -1
+"""Seen from above; the task rewards the first."""
 SEARCH_SEEDS, CHECK_SEEDS = 1_000_000, EVALUATION_SEED_START
 """Where the seeds of episodes begin: of the search, and of what is measured at its end."""
 
@@ -32,6 +34,7 @@ class Budget:
         seconds: of an episode.
         deviation: of the first generation [rad].
         randomization: of the task.
+        direction: in which the cube is to be turned, `LEFT` or `RIGHT`.
     """
 
     generations: int
@@ -40,6 +43,7 @@ class Budget:
     seconds: float = 25.0
     deviation: float = 0.06
     randomization: str = "moderate"
+    direction: int = LEFT
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Measured:
     """What a gait does.
 
     Attributes:
-        yaw_rate: mean over episodes; nothing turns after a drop [deg/s].
+        yaw_rate: mean over episodes, in the direction that is searched for; nothing turns after a drop [deg/s].
         deviation: standard deviation of the mean [deg/s].
         drops: part of the episodes.
         cube_speed: mean linear speed [m/s].
@@ -97,20 +101,22 @@ def search(
         gaits = [Gait(start.joints, np.reshape(candidate, (-1, HARMONIC))) for candidate in candidates]
         seeds = SEARCH_SEEDS + seed * 1_000 + generation * budget.starts + np.arange(budget.starts)
         rates, dropped, _ = play(env, gaits, seeds, budget.seconds)
-        scores = rates.mean(axis=1) - DROP_COST * dropped.mean(axis=1)
+        scores = budget.direction * rates.mean(axis=1) - DROP_COST * dropped.mean(axis=1)
         strategy.tell(candidates, (-scores).tolist())
         report(generation, float(scores.max()))
     env.close()
     return Gait(start.joints, np.reshape(strategy.mean, (-1, HARMONIC)))
 
 
-def measure(hand: str, gait: Gait, episodes: int, randomization: str, first_seed: int = CHECK_SEEDS) -> Measured:
+def measure(
+    hand: str, gait: Gait, episodes: int, randomization: str, first_seed: int = CHECK_SEEDS, direction: int = LEFT
+) -> Measured:
     """Play whole episodes with seeds from `first_seed` on."""
     env = open_hand(hand, episodes, randomization)
     rates, dropped, speeds = play(env, [gait], first_seed + np.arange(episodes), env.task.time_limit)
     env.close()
     spread = float(rates.std(ddof=1) / np.sqrt(episodes)) if episodes > 1 else 0.0
-    return Measured(float(rates.mean()), spread, float(dropped.mean()), float(speeds.mean()), episodes)
+    return Measured(direction * float(rates.mean()), spread, float(dropped.mean()), float(speeds.mean()), episodes)
 
 
 def open_hand(hand: str, num_envs: int, randomization: str) -> RobotVectorEnv:
@@ -155,8 +161,8 @@ def play(
     return turned.reshape(shape) / seconds, dropped.reshape(shape), speeds.reshape(shape)
 
 
-def first_guess(hand: str) -> Gait:
-    """Fingers that stroke the cube's far side to the left while they press, and come back while they do not.
+def first_guess(hand: str, direction: int = LEFT) -> Gait:
+    """Fingers that stroke the cube's far side in that direction while they press, and come back while they do not.
 
     A choice: 0.2 rad about the home pose, which a target can follow at 1/24 rad a step.
     """
@@ -164,7 +170,7 @@ def first_guess(hand: str) -> Gait:
     numbers = np.zeros((len(joints), HARMONIC))
     for row, joint in enumerate(joints):
         if joint.endswith("_rot"):
-            numbers[row, 1] = 0.2
+            numbers[row, 1] = direction * 0.2
         elif joint.endswith("_mcp") and not joint.startswith("thumb"):
             numbers[row, 2] = 0.2
     return Gait(joints, numbers)

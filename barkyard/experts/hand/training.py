@@ -1,9 +1,8 @@
-"""How the shipped gaits are found: `python -m barkyard.experts.hand.training [--out FILE] [--minutes M]`.
+"""How the shipped gaits are found: `python -m barkyard.experts.hand.training [--right] [--out FILE] [--minutes M]`.
 
 The whole hand is searched first, from a first guess. Then hands are visited round after round: of its own gait and
-those of its most similar hands the best goes on, which carries good gaits from hand to hand. After each
-visit the file is
-written; the same command goes on from it.
+those of its most similar hands the best goes on, which carries good gaits from hand to hand. After each visit the file
+is written; the same command goes on from it.
 """
 
 import argparse
@@ -11,15 +10,15 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from barkyard.assets.robots.leap_hand.enumeration import load_split
 from barkyard.assets.robots.leap_hand.variant import FULL, HandVariant
 from barkyard.envs.tasks.dexterity.hand_rotate import GOOD_RATE
-from barkyard.experts.hand.gait import GAITS_FILE, SCHEMA, Gait, difference, load_gaits
-from barkyard.experts.hand.search import CHECK_SEEDS, Budget, Measured, first_guess, measure, search
+from barkyard.experts.hand.gait import GAITS_FILE, RIGHT_FILE, SCHEMA, Gait, difference, load_gaits
+from barkyard.experts.hand.search import CHECK_SEEDS, LEFT, RIGHT, Budget, Measured, first_guess, measure, search
 from barkyard.files import write_whole
 from barkyard.provenance import versions
 
@@ -29,6 +28,9 @@ NEIGHBOURS = 3
 """How many similar hands a hand looks at."""
 PICK_EPISODES, CHECK_EPISODES = 6, 32
 _PICK_SEEDS = 500_000
+FIRST = Budget(generations=25, starts=2, seconds=10.0, deviation=0.12)
+FURTHER = Budget(generations=10, deviation=0.05)
+"""A gait that is found from nothing is sought in short episodes, of which a cold start has enough; choices."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def visit(hand: str, visits: Mapping[str, Visit], budget: Budget, episodes: int,
     old = visits.get(hand)
     gait, parent = _pick(hand, visits, budget, seed)
     gait = search(hand, gait, budget, seed)
-    measured = measure(hand, gait, episodes, budget.randomization)
+    measured = measure(hand, gait, episodes, budget.randomization, direction=budget.direction)
     fresh = Visit(gait, (old.rounds if old else 0) + 1, measured, parent)
     if old is not None and old.score >= fresh.score:
         return Visit(old.gait, fresh.rounds, old.measured, old.parent)
@@ -73,13 +75,13 @@ def visit(hand: str, visits: Mapping[str, Visit], budget: Budget, episodes: int,
 def _pick(hand: str, visits: Mapping[str, Visit], budget: Budget, seed: int) -> tuple[Gait, str]:
     joints = HandVariant.from_name(hand).joints
     if not visits:
-        return first_guess(hand), hand
+        return first_guess(hand, budget.direction), hand
     near = sorted(visits, key=lambda name: (difference(hand, name), -visits[name].score))[: NEIGHBOURS + 1]
     gaits = {name: visits[name].gait.for_joints(joints) for name in near}
     if len(gaits) == 1:
         return gaits[near[0]], near[0]
     rates = {
-        name: measure(hand, gait, PICK_EPISODES, budget.randomization, _PICK_SEEDS + seed * 100)
+        name: measure(hand, gait, PICK_EPISODES, budget.randomization, _PICK_SEEDS + seed * 100, budget.direction)
         for name, gait in gaits.items()
     }
     best = max(near, key=lambda name: rates[name].yaw_rate - 20.0 * rates[name].drops)
@@ -128,23 +130,24 @@ def read(path: Path) -> dict[str, Visit]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Search until every hand is solved or the time is over."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=GAITS_FILE, help="the file; the package's own by default")
+    parser.add_argument("--right", action="store_true", help="turn the cube to the right, as people who drive may")
+    parser.add_argument("--out", type=Path, help="the file; the package's own by default")
     parser.add_argument("--minutes", type=float, default=180.0, help="when to stop, at the end of a visit")
-    parser.add_argument("--generations", type=int, default=10, help="of a visit")
     parser.add_argument("--hands", nargs="*", help="names; those of the split to train on by default")
     parser.add_argument("--episodes", type=int, default=CHECK_EPISODES, help="to measure a gait on")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     hands, until = options.hands or load_split().train, time.monotonic() + 60 * options.minutes
-    visits = read(options.out)
+    out = options.out or (RIGHT_FILE if options.right else GAITS_FILE)
+    direction, visits = RIGHT if options.right else LEFT, read(out)
     command = "./scripts/train_hand_experts " + " ".join(sys.argv[1:] if arguments is None else arguments)
     while (waiting := order(visits, hands)) and time.monotonic() < until:
         hand = waiting[0]
         rounds = visits[hand].rounds if hand in visits else 0
         seed = 10_000 * options.seed + 100 * (list(hands).index(hand) if hand in hands else 0) + rounds % 100
-        budget = Budget(options.generations, deviation=0.12 if not visits else 0.05)
+        budget = replace(FURTHER if visits else FIRST, direction=direction)
         visits[hand] = visit(hand, visits, budget, options.episodes, seed)
-        write_whole(options.out, (json.dumps(to_json(visits, command.strip()), indent=1) + "\n").encode())
+        write_whole(out, (json.dumps(to_json(visits, command.strip()), indent=1) + "\n").encode())
         told = visits[hand].measured
         print(
             f"{hand} round {visits[hand].rounds}: {told.yaw_rate:.1f} deg/s, drops {told.drops:.2f}; "

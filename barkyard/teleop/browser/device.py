@@ -37,14 +37,17 @@ class Inputs:
         keys: names to meanings.
         full: `(6,)` the twist of a robot at its limit.
         speed: the part of it that a key asks for; sticks and SpaceMouse go to the full.
+        sensitivity: of the SpaceMouse.
 
     Attributes:
         applied: the number of the last message that a command holds.
     """
 
-    def __init__(self, keys: Mapping[str, str], full: NDArray[np.float64], speed: float) -> None:
+    def __init__(
+        self, keys: Mapping[str, str], full: NDArray[np.float64], speed: float, sensitivity: Sensitivity | None = None
+    ) -> None:
         self._keys, self._full, self._lock = Keys(keys, full, speed), np.asarray(full), Lock()
-        self._stick, self._cap = Sensitivity(_PAD_DEAD_ZONE), Sensitivity()
+        self._stick, self._cap = Sensitivity(_PAD_DEAD_ZONE), sensitivity or Sensitivity()
         self._pad, self._puck = Pad((0.0,) * 4, frozenset()), Puck()
         self._events: list[str] = []
         self._since: float | None = None
@@ -139,7 +142,9 @@ class Browser(Device):
         keys: names to meanings.
         full: `(6,)` the twist of a robot at its limit.
         speed: the part of it that a key asks for.
+        sensitivity: of a SpaceMouse at the page.
         title: what is driven.
+        goal: what it is to do, in a line.
         host: address to listen at.
         port: 0 takes any that is free.
     """
@@ -151,13 +156,15 @@ class Browser(Device):
         keys: Mapping[str, str],
         full: NDArray[np.float64],
         speed: float,
+        sensitivity: Sensitivity | None = None,
         *,
         title: str = "",
+        goal: str = "",
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        self.inputs = Inputs(keys, full, speed)
-        self.server = Server(self.inputs, {"title": title, "keys": dict(keys)}, host, port)
+        self.inputs = Inputs(keys, full, speed, sensitivity)
+        self.server = Server(self.inputs, {"title": title, "goal": goal, "keys": dict(keys)}, host, port)
         self._frames, self._frame_due, self._status_due = 0, 0.0, 0.0
         self._phase = ""
 

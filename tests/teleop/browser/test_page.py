@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,16 @@ def browser() -> Iterator[Chromium]:
 
 @pytest.fixture
 def device() -> Iterator[Browser]:
-    with Browser(DEFAULT_KEYS, FULL, 0.5, title="barkyard/Lift-v0") as browser:
+    with Browser(DEFAULT_KEYS, FULL, 0.5, title="barkyard/Lift-v0", goal="lift a cube") as browser:
         yield browser
 
 
-def until(device: Browser, what: str, met: Any) -> Any:
+def until(device: Browser, what: str, met: Any, status: Status = RUNNING) -> Any:
     """Plays the session's part until `met(command)` is true."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         command = device.read(time.monotonic())
-        device.show(RUNNING, lambda: PICTURE)
+        device.show(status, lambda: PICTURE)
         if found := met(command):
             return found
         assert time.monotonic() < deadline, what
@@ -109,6 +110,61 @@ def test_pictures_wait_for_a_page_that_is_slow(device: Browser, browser: Chromiu
         unasked = 0 if made else unasked + 1
         assert time.monotonic() < deadline, "pictures are made for nobody"
         time.sleep(0.01)
+    page.close()
+
+
+def test_the_page_says_what_to_do_now(device: Browser, browser: Chromium) -> None:
+    page = opened(device, browser)
+    for status, words in [
+        (replace(RUNNING, phase="waiting"), "Lift a cube. Press Enter to start."),
+        (RUNNING, ""),
+        (replace(RUNNING, actor="mip-unet"), "mip-unet acts. Move to take over."),
+        (RUNNING, "You act. Let go, and the policy goes on."),
+        (replace(RUNNING, success=True), "Success: hold it."),
+    ]:
+        until(device, words, lambda _, words=words: text(page, "banner") == words, status)
+    page.close()
+
+
+def test_a_gamepad_drives(device: Browser, browser: Chromium) -> None:
+    page = opened(device, browser)
+    page.evaluate(
+        """() => {
+            window.pad = {id: "pad", axes: [0, -1, 0, 0], buttons: Array(17).fill({pressed: false})};
+            navigator.getGamepads = () => [null, window.pad];
+        }"""
+    )
+    until(device, "the left stick moves", lambda command: command.twist == (0.3, 0.0, 0.0, 0.0, 0.0, 0.0))
+    assert text(page, "pad").startswith("pad: left stick moves")
+    page.evaluate("pad.axes = [0, 0, 0.5, 0]; pad.buttons[9] = {pressed: true}")
+    twist = until(device, "the right stick turns", lambda command: command.twist[5] < 0 and command.twist)
+    beyond = (0.5 - 0.12) / (1 - 0.12)  # the dead zone
+    assert twist == pytest.approx((0.0,) * 5 + (-3.0 * beyond,))
+    page.evaluate("pad.buttons[9] = {pressed: false}; pad.buttons[0] = {pressed: true}")
+    assert until(device, "a button closes", lambda command: command.changed and command.gripper) == 1.0
+    page.close()
+
+
+def test_a_spacemouse_at_the_page_drives(device: Browser, browser: Chromium) -> None:
+    """The browser's own part of WebHID is a stand-in that hands over reports of a SpaceMouse Compact."""
+    page = opened(device, browser)
+    page.evaluate(
+        """() => {
+            window.mouse = {productName: "SpaceMouse Compact", open: async () => {}};
+            navigator.hid.requestDevice = async ({filters}) => { window.filters = filters; return [mouse]; };
+            window.report = (id, bytes) => mouse.oninputreport(
+                {reportId: id, data: new DataView(new Uint8Array(bytes).buffer)});
+        }"""
+    )
+    page.locator("#mouse").click()
+    until(device, "it is connected", lambda _: text(page, "mouse") == "SpaceMouse Compact")
+    assert {each["vendorId"] for each in page.evaluate("filters")} == {0x256F, 0x046D}
+    page.evaluate("report(1, [0, 0, 0xa2, 0xfe, 0, 0])")  # pushed away to the full: -350 along its y
+    until(device, "the cap moves", lambda command: command.twist == (0.3, 0.0, 0.0, 0.0, 0.0, 0.0))
+    page.evaluate("report(3, [1, 0])")
+    assert until(device, "its button closes", lambda command: command.changed and command.gripper) == 1.0
+    page.evaluate("report(1, [0, 0, 0, 0, 0, 0])")
+    until(device, "the cap is let go", lambda command: not any(command.twist))
     page.close()
 
 

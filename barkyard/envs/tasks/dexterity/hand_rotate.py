@@ -99,7 +99,7 @@ class HandRotate(Task):
         self._dof = int(model.joint("cube").dofadr[0])
         self._palm = np.array(model.body_quat[model.body(PREFIX + "palm").id])
         self._home = np.array(simulation.robot.robot.home)
-        self._start = quat_rotate(self._palm, np.array(PLACE))
+        self.start_pos_world = quat_rotate(self._palm, np.array(PLACE))
         self.randomizer = CubeRandomizer(
             simulation, RANGES[self.choices.randomization], self._cube, model.geom("cube").id
         )
@@ -196,7 +196,7 @@ class HandRotate(Task):
         quat, spin = self.cube_quat, self.simulation.qvel[:, self._dof + 3 : self._dof + 6]
         rate = quat_rotate(quat, spin)[:, 2]
         deviation = ((self.simulation.robot.joint_pos - self._home) ** 2).mean(axis=1)
-        away = np.linalg.norm(self.cube_pos - self._start, axis=1)
+        away = np.linalg.norm(self.cube_pos - self.start_pos_world, axis=1)
         return {
             "spin": 0.5 + 0.5 * np.clip(rate / BEST_RATE, -1.0, 1.0),
             "steady": np.exp(-((self._speed() / 0.1) ** 2)),
