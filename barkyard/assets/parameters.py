@@ -21,6 +21,8 @@ Ids = NDArray[np.intp]
 Name = tuple[str, str]
 """Element and quantity of a parameter."""
 
+CENTRE_OF_MASS = ("com_x", "com_y", "com_z")
+"""Of a body, in its own frame."""
 MEASURED = "measured_"
 """Sensors that read a joint late are `measured_pos_<joint>` and `measured_vel_<joint>`."""
 _LISTS = {"joint": "joints", "actuator": "actuators", "body": "bodies"}
@@ -126,9 +128,10 @@ QUANTITIES: Mapping[str, Quantity] = {
     "delay": Quantity("actuator", "s", "actuator", ("delay",), _put("delay")),
     "measurement_delay": Quantity("joint", "s", "sensor", ("delay",), _put("delay")),
     "mass": Quantity("body", "kg", "body", ("mass", "inertia"), _write_mass),
-    "com_x": Quantity("body", "m", "body", ("ipos",), _put("ipos", 0), signed=True),
-    "com_y": Quantity("body", "m", "body", ("ipos",), _put("ipos", 1), signed=True),
-    "com_z": Quantity("body", "m", "body", ("ipos",), _put("ipos", 2), signed=True),
+    **{
+        name: Quantity("body", "m", "body", ("ipos",), _put("ipos", axis), signed=True)
+        for axis, name in enumerate(CENTRE_OF_MASS)
+    },
     "payload": Quantity("body", "kg", "body", ("mass", "gravcomp"), _write_payload),
 }
 """What can be identified, in the order in which it is written.

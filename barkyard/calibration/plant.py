@@ -11,7 +11,7 @@ import numpy as np
 from mujoco.batch import Batch, SimulationError
 from numpy.typing import NDArray
 
-from barkyard.assets.parameters import Name, ParameterWriter, model_fingerprint, prepare
+from barkyard.assets.parameters import CENTRE_OF_MASS, Name, ParameterWriter, model_fingerprint, prepare
 from barkyard.calibration.logs import RobotLog
 from barkyard.errors import InvalidInput
 
@@ -272,4 +272,6 @@ def _default(model: mujoco.MjModel, element: str, quantity: str) -> float:
         return float(column.get(quantity, limited))
     if quantity == "mass":
         return float(model.body(element).mass[0])
+    if quantity in CENTRE_OF_MASS:
+        return float(model.body(element).ipos[CENTRE_OF_MASS.index(quantity)])
     return 1.0 if quantity == "torque_gain" else 0.0
