@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.assets.parameters import CENTRE_OF_MASS, QUANTITIES, Name
+from barkyard.assets.parameters import CENTRE_OF_MASS, FRICTION_LAW, QUANTITIES, Name
 from barkyard.calibration.plant import PlantModel, default_values
 from barkyard.errors import InvalidInput
 
@@ -40,7 +40,12 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "measurement_delay": (0.0, 0.15),
     "torque_gain": (0.05, 20.0),
     "payload": (1e-3, 1.0),
+    "stiction": (0.02, 10.0),
+    "stribeck": (0.01, 2.0),
+    "load_friction": (1e-3, 0.6),
 }
+_STARTS_INSIDE: Final = ("payload", *FRICTION_LAW)
+"""No model has these, so the search begins in the middle of their ranges."""
 _CENTRE_REACH: Final = 0.1
 """How far from the model's a centre of mass is sought, along each axis [m]. A choice."""
 _LINEAR: Final = ("encoder_bias", "delay", "measurement_delay", *CENTRE_OF_MASS)
@@ -151,8 +156,8 @@ def _of_body(model: PlantModel, body: str, quantity: str) -> Unknown:
     names = [model.shipped.body(i).name for i in range(1, model.shipped.nbody)]
     if body not in names:
         raise InvalidInput(f"{model.name} has no body {body!r}; it has {', '.join(names)}")
-    if quantity == "payload":
-        low, high = _RANGES["payload"]
+    if quantity in _STARTS_INSIDE:
+        low, high = _RANGES[quantity]
         return Unknown(((body, quantity),), "", low, high, math.sqrt(low * high))
     own = float(default_values(model.shipped, [(body, quantity)])[0])
     return Unknown(((body, quantity),), "", own - _CENTRE_REACH, own + _CENTRE_REACH, own)
@@ -174,7 +179,8 @@ def _unknown(model: PlantModel, joint: str, quantity: str, timestep: float) -> U
         low, high = _RANGES[quantity]
     if quantity in ("delay", "measurement_delay"):
         low = timestep
-    return Unknown(((element, quantity),), joint, low, high, min(max(own, low), high))
+    start = math.sqrt(low * high) if quantity in _STARTS_INSIDE else min(max(own, low), high)
+    return Unknown(((element, quantity),), joint, low, high, start)
 
 
 def _merged(each: Sequence[Unknown]) -> Unknown:
