@@ -150,8 +150,8 @@ torque motor's gain. Friction is `frictionloss` when sliding, `1 + stiction` tim
 over the speed `stribeck`, and is more by `load_friction` times the actuator's torque. `encoder_bias` is measured less
 true angle. `delay` is of the command and continuous (MuJoCo's own, interpolated linearly); up to one physics step it
 makes no difference. `measurement_delay` is the age of a reading. `mass` scales the body's inertia with it. `com_*` is
-the centre of mass in the body's frame. `payload` is a point mass at the centre of mass whose weight nothing in the robot
-compensates.
+the centre of mass in the body's frame. `payload` is a point mass at the centre of mass whose weight nothing in the
+robot compensates.
 """
 
 
