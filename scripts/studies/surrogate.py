@@ -51,7 +51,7 @@ def main(
         tasks: manipulation tasks with the Panda.
         robots: whose surrogate 0 is calibrated.
     """
-    known = {name: replace(FULL.robots[name], seconds=SECONDS) for name in {"panda", *robots}}
+    known = {name: replace(FULL.robots[name], seconds=SECONDS) for name in dict.fromkeys(("panda", *robots))}
     study = Study(out, replace(FULL, robots=known, starts=STARTS, samples=SAMPLES))
     for robot in known:
         calibrate(study, robot)
