@@ -21,6 +21,10 @@ Ids = NDArray[np.intp]
 Name = tuple[str, str]
 """Element and quantity of a parameter."""
 
+FRICTION_LAW = ("stiction", "stribeck", "load_friction")
+"""What `friction.FrictionLaw` knows of a joint beyond MuJoCo's friction. No model holds it: the law acts every step."""
+CENTRE_OF_MASS = ("com_x", "com_y", "com_z")
+"""Of a body, in its own frame."""
 MEASURED = "measured_"
 """Sensors that read a joint late are `measured_pos_<joint>` and `measured_vel_<joint>`."""
 _LISTS = {"joint": "joints", "actuator": "actuators", "body": "bodies"}
@@ -72,6 +76,10 @@ def _put(attribute: str, column: int = 0) -> Callable[[_Row, Any], None]:
     return write
 
 
+def _write_nothing(row: _Row, value: Any) -> None:
+    pass
+
+
 def _write_position_gain(row: _Row, value: Any) -> None:
     row.set("gainprm", 0, value)
     row.set("biasprm", 1, -value)
@@ -116,6 +124,9 @@ QUANTITIES: Mapping[str, Quantity] = {
     "damping": Quantity("joint", "N m s/rad", "dof", ("damping",), _put("damping")),
     "armature": Quantity("joint", "kg m^2", "dof", ("armature",), _put("armature")),
     "frictionloss": Quantity("joint", "N m", "dof", ("frictionloss",), _put("frictionloss")),
+    "stiction": Quantity("joint", "1", "dof", (), _write_nothing),
+    "stribeck": Quantity("joint", "rad/s", "dof", (), _write_nothing),
+    "load_friction": Quantity("joint", "1", "dof", (), _write_nothing),
     "position_gain": Quantity(
         "actuator", "N m/rad", "actuator", ("gainprm", "biasprm"), _write_position_gain, servo=True
     ),
@@ -126,18 +137,21 @@ QUANTITIES: Mapping[str, Quantity] = {
     "delay": Quantity("actuator", "s", "actuator", ("delay",), _put("delay")),
     "measurement_delay": Quantity("joint", "s", "sensor", ("delay",), _put("delay")),
     "mass": Quantity("body", "kg", "body", ("mass", "inertia"), _write_mass),
-    "com_x": Quantity("body", "m", "body", ("ipos",), _put("ipos", 0), signed=True),
-    "com_y": Quantity("body", "m", "body", ("ipos",), _put("ipos", 1), signed=True),
-    "com_z": Quantity("body", "m", "body", ("ipos",), _put("ipos", 2), signed=True),
+    **{
+        name: Quantity("body", "m", "body", ("ipos",), _put("ipos", axis), signed=True)
+        for axis, name in enumerate(CENTRE_OF_MASS)
+    },
     "payload": Quantity("body", "kg", "body", ("mass", "gravcomp"), _write_payload),
 }
 """What can be identified, in the order in which it is written.
 
 `torque_gain` is a factor of the whole force of an actuator: a torque scale that is off, and all there is to say of a
-torque motor's gain. `encoder_bias` is measured less true angle. `delay` is of the command and continuous (MuJoCo's own,
-interpolated linearly); up to one physics step it makes no difference. `measurement_delay` is the age of a reading.
-`mass` scales the body's inertia with it. `com_*` is the centre of mass in the body's frame. `payload` is a point mass
-at the centre of mass whose weight nothing in the robot compensates.
+torque motor's gain. Friction is `frictionloss` when sliding, `1 + stiction` times that at rest, changes between the two
+over the speed `stribeck`, and is more by `load_friction` times the actuator's torque. `encoder_bias` is measured less
+true angle. `delay` is of the command and continuous (MuJoCo's own, interpolated linearly); up to one physics step it
+makes no difference. `measurement_delay` is the age of a reading. `mass` scales the body's inertia with it. `com_*` is
+the centre of mass in the body's frame. `payload` is a point mass at the centre of mass whose weight nothing in the
+robot compensates.
 """
 
 
@@ -200,7 +214,7 @@ def prepare(spec: mujoco.MjSpec, names: Sequence[Name], largest: Sequence[float]
             actuator_of(spec, element)
         elif quantity == "torque_limit":
             found.forcelimited = True
-        elif quantity == "frictionloss":
+        elif quantity == "frictionloss" or quantity in FRICTION_LAW:
             found.solimp_friction = _HOLDS
         elif quantity == "delay":
             found.nsample, found.interp = _samples(spec, value), _LINEAR

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from barkyard.assets.parameters import CENTRE_OF_MASS
 from barkyard.calibration.problem import Linearization
 from barkyard.calibration.uncertainty import Uncertainty
 from barkyard.calibration.unknowns import TORQUES, Unknown
@@ -20,9 +21,7 @@ PRECISE: Final[Mapping[str, float]] = {
     "delay": 0.01,
     "measurement_delay": 0.01,
     "encoder_bias": 0.05,
-    "com_x": 0.01,
-    "com_y": 0.01,
-    "com_z": 0.01,
+    **dict.fromkeys(CENTRE_OF_MASS, 0.01),
 }
 """Half the width of the interval up to which another unknown is identified, in its unit. A choice."""
 TRADE_OFF: Final = 0.95

@@ -11,7 +11,8 @@ import numpy as np
 from mujoco.batch import Batch, SimulationError
 from numpy.typing import NDArray
 
-from barkyard.assets.parameters import Name, ParameterWriter, model_fingerprint, prepare
+from barkyard.assets.friction import FrictionLaw, has_law
+from barkyard.assets.parameters import CENTRE_OF_MASS, Name, ParameterWriter, model_fingerprint, prepare
 from barkyard.calibration.logs import RobotLog
 from barkyard.errors import InvalidInput
 
@@ -158,6 +159,7 @@ class Plant:
         self.names, self.timestep = tuple(names), float(spec.option.timestep)
         self._model, self._threads = spec.compile(), threads
         self._writer = ParameterWriter(self._model, names)
+        self._actuators = model.actuators
         self._joints = {joint: place for place, joint in enumerate(model.joints)}
         self._addresses = np.array([self._model.joint(joint).qposadr[0] for joint in model.joints], np.intp)
         self._controls: dict[tuple[str, float, int], Array] = {}
@@ -196,7 +198,7 @@ class Plant:
         start = np.array(batch.qpos)
         run = np.empty((count, steps, self._model.nq))
         try:
-            batch.rollout(steps, np.broadcast_to(control, (count, *control.shape)), record=("qpos",), out={"qpos": run})
+            self._roll_out(batch, values, control, run)
         except SimulationError as failure:
             run[failure.ids] = np.nan
         path = np.concatenate([start[:, None], run], axis=1)[:, :, addresses]
@@ -204,6 +206,20 @@ class Plant:
         before = np.minimum(place.astype(np.intp), steps - 1)
         weight = (place - before)[:, None]
         return path[:, before] * (1.0 - weight) + path[:, before + 1] * weight + bias[:, None]
+
+    def _roll_out(self, batch: Batch, values: Array, control: Array, run: Array) -> None:
+        """Fill `run` `(N, steps, nq)` with the angles after every step. Raises SimulationError."""
+        if not has_law(self.names):
+            every = np.broadcast_to(control, (len(values), *control.shape))
+            batch.rollout(len(control), every, record=("qpos",), out={"qpos": run})
+            return
+        law = FrictionLaw(self._model, batch, tuple(self._joints), self._actuators)
+        law.set(np.arange(len(values)), self.names, values)
+        for step, command in enumerate(control):
+            law.act()
+            batch.ctrl[:] = command
+            batch.step()
+            run[:, step] = batch.qpos
 
     def _joint_ids(self, addresses: NDArray[np.intp]) -> NDArray[np.intp]:
         return np.array([np.flatnonzero(self._model.jnt_qposadr == address)[0] for address in addresses], np.intp)
@@ -272,4 +288,6 @@ def _default(model: mujoco.MjModel, element: str, quantity: str) -> float:
         return float(column.get(quantity, limited))
     if quantity == "mass":
         return float(model.body(element).mass[0])
+    if quantity in CENTRE_OF_MASS:
+        return float(model.body(element).ipos[CENTRE_OF_MASS.index(quantity)])
     return 1.0 if quantity == "torque_gain" else 0.0

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from barkyard.assets.parameters import QUANTITIES, Name
+from barkyard.assets.parameters import CENTRE_OF_MASS, FRICTION_LAW, QUANTITIES, Name
 from barkyard.calibration.plant import PlantModel, default_values
 from barkyard.errors import InvalidInput
 
@@ -40,11 +40,15 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "measurement_delay": (0.0, 0.15),
     "torque_gain": (0.05, 20.0),
     "payload": (1e-3, 1.0),
-    "com_x": (-0.1, 0.1),
-    "com_y": (-0.1, 0.1),
-    "com_z": (-0.1, 0.1),
+    "stiction": (0.02, 10.0),
+    "stribeck": (0.01, 2.0),
+    "load_friction": (1e-3, 0.6),
 }
-_LINEAR: Final = ("encoder_bias", "delay", "measurement_delay", "com_x", "com_y", "com_z")
+_STARTS_INSIDE: Final = ("payload", *FRICTION_LAW)
+"""No model has these, so the search begins in the middle of their ranges."""
+_CENTRE_REACH: Final = 0.1
+"""How far from the model's a centre of mass is sought, along each axis [m]. A choice."""
+_LINEAR: Final = ("encoder_bias", "delay", "measurement_delay", *CENTRE_OF_MASS)
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ def default_unknowns(
     *,
     shared: Sequence[str] = (),
     payloads: Sequence[str] = (),
+    centres: Sequence[str] = (),
 ) -> tuple[Unknown, ...]:
     """The unknowns of a robot's servos, one a joint and quantity.
 
@@ -129,9 +134,10 @@ def default_unknowns(
         quantities: what to identify of each joint.
         shared: those of them that have one value for all joints.
         payloads: bodies that carry a point mass of unknown size.
+        centres: bodies whose centre of mass is unknown.
 
     Raises:
-        InvalidInput: there is no such quantity or joint.
+        InvalidInput: there is no such quantity, joint or body.
     """
     valid = [name for name, quantity in QUANTITIES.items() if quantity.kind != "body"]
     for name in (*quantities, *shared):
@@ -141,8 +147,20 @@ def default_unknowns(
     for quantity in quantities:
         each = [_unknown(model, joint, quantity, timestep) for joint in joints]
         found += [_merged(each)] if quantity in shared else each
-    low, high = _RANGES["payload"]
-    return (*found, *(Unknown(((body, "payload"),), "", low, high, math.sqrt(low * high)) for body in payloads))
+    found += [_of_body(model, body, "payload") for body in payloads]
+    found += [_of_body(model, body, quantity) for body in centres for quantity in CENTRE_OF_MASS]
+    return tuple(found)
+
+
+def _of_body(model: PlantModel, body: str, quantity: str) -> Unknown:
+    names = [model.shipped.body(i).name for i in range(1, model.shipped.nbody)]
+    if body not in names:
+        raise InvalidInput(f"{model.name} has no body {body!r}; it has {', '.join(names)}")
+    if quantity in _STARTS_INSIDE:
+        low, high = _RANGES[quantity]
+        return Unknown(((body, quantity),), "", low, high, math.sqrt(low * high))
+    own = float(default_values(model.shipped, [(body, quantity)])[0])
+    return Unknown(((body, quantity),), "", own - _CENTRE_REACH, own + _CENTRE_REACH, own)
 
 
 def _unknown(model: PlantModel, joint: str, quantity: str, timestep: float) -> Unknown:
@@ -161,7 +179,8 @@ def _unknown(model: PlantModel, joint: str, quantity: str, timestep: float) -> U
         low, high = _RANGES[quantity]
     if quantity in ("delay", "measurement_delay"):
         low = timestep
-    return Unknown(((element, quantity),), joint, low, high, min(max(own, low), high))
+    start = math.sqrt(low * high) if quantity in _STARTS_INSIDE else min(max(own, low), high)
+    return Unknown(((element, quantity),), joint, low, high, start)
 
 
 def _merged(each: Sequence[Unknown]) -> Unknown:

@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -41,6 +41,7 @@ def calibrate(
     quantities: tuple[str, ...] = (),
     shared: tuple[str, ...] = (),
     payload: tuple[str, ...] = (),
+    centre_of_mass: tuple[str, ...] = (),
     floor: float | None = None,
     tool: Annotated[str | None, arg(metavar="SITE")] = None,
     timestep: float | None = None,
@@ -71,6 +72,7 @@ def calibrate(
         quantities: what to identify of every joint; by default all that a position log can show.
         shared: quantities with one value for all joints.
         payload: bodies that carry a point mass of unknown size.
+        centre_of_mass: bodies, such as those with a payload, whose centre of mass is unknown.
         floor: height in metres of a surface that the robot touched, in the model's world.
         tool: recordings are .npz of the poses of this site that were commanded and measured; fit these.
         timestep: of the physics in seconds; the model's own by default.
@@ -82,7 +84,6 @@ def calibrate(
         quiet: show no progress.
     """
     from barkyard import calibration as room
-    from barkyard.calibration.report import write_report
 
     if design is not None:
         return _write_design(design, kind, duration, seed, out)
@@ -91,26 +92,39 @@ def calibrate(
     if split is not None and held_out:
         raise InvalidInput("--split and --held-out both say what to hold out; give one")
     robot = replace(open_model(model, servo_gains), floor=floor)
-    view: Callable[[Plant], ToolPlant] | None = None
     if tool is None:
-        train, test = (read_logs(paths, robot, rename, skip) for paths in (logs, held_out))
-        _check_stretches(stretch, [log.name for log in (*train, *test)])
-        train, test = cut(train, stretch), cut(test, stretch)
-        joints = train[0].joints
+        data = _read_joints(logs, held_out, robot, rename, skip, stretch, split)
     elif split is not None or stretch or rename or skip:
         raise InvalidInput("--tool takes whole recordings; leave out --split, --stretch, --rename and --skip")
     else:
-        train, test, joints, view = _read_tool(logs, held_out, robot, tool)
-    if split is not None:
-        train, test = room.split(train, split)
+        data = _read_tool(logs, held_out, robot, tool)
     step, sought = timestep or float(robot.shipped.opt.timestep), quantities or room.DEFAULT_QUANTITIES
-    unknowns = room.default_unknowns(robot, joints, step, sought, shared=shared, payloads=payload)
+    unknowns = room.default_unknowns(
+        robot, data.joints, step, sought, shared=shared, payloads=payload, centres=centre_of_mass
+    )
     search = room.FitConfig(loss_scale=loss_scale, starts=starts, seed=seed)
-    if view is not None:  # a tool shows no joint by itself, and no state to begin a stretch in
+    if data.view is not None:  # a tool shows no joint by itself, and no state to begin a stretch in
         unknowns = tuple(replace(unknown, joint="") for unknown in unknowns)
         search = replace(search, window=math.inf)
     config = room.CalibrateConfig(fit=search, timestep=timestep, samples=samples)
-    outcome = room.calibrate(robot, train, test, unknowns, config, _progress(quiet), view)
+    outcome = room.calibrate(robot, data.train, data.test, unknowns, config, _progress(quiet), data.view)
+    _write(outcome, out, as_json)
+    return 0
+
+
+@dataclass(frozen=True)
+class _Recordings:
+    """What to fit and to test on: recordings, the joints that they show, and the tool where it is shown instead."""
+
+    train: tuple["RobotLog", ...]
+    test: tuple["RobotLog", ...]
+    joints: tuple[str, ...]
+    view: "Callable[[Plant], ToolPlant] | None" = None
+
+
+def _write(outcome: "Outcome", out: Path, as_json: bool) -> None:
+    from barkyard.calibration.report import write_report
+
     made = outcome.calibration()
     made.save(out / "calibration.json")
     write_report(outcome, out / "report.html", command=shlex.join(["barkyard", *sys.argv[1:]]))
@@ -119,7 +133,6 @@ def calibrate(
     else:
         print_text(in_words(outcome))
     print_note(f"written to {out}: calibration.json, report.html")
-    return 0
 
 
 def _write_design(robot: str, kind: str, duration: float, seed: int, out: Path) -> int:
@@ -175,15 +188,31 @@ def _opened(path: Path, model: "PlantModel") -> Sequence["RobotLog"]:
     return read_dataset(path, model.joints) if path.is_dir() else [RobotLog.load(path)]
 
 
-def _read_tool(
-    logs: Sequence[Path], held_out: Sequence[Path], model: "PlantModel", site: str
-) -> tuple[tuple["RobotLog", ...], tuple["RobotLog", ...], tuple[str, ...], Callable[["Plant"], "ToolPlant"]]:
-    """Recordings to fit and to test on, the arm's joints, and the tool instead of the plant's joints."""
+def _read_joints(
+    logs: Sequence[Path],
+    held_out: Sequence[Path],
+    model: "PlantModel",
+    rename: Sequence[str],
+    skip: Sequence[str],
+    stretches: Sequence[str],
+    part: float | None,
+) -> _Recordings:
+    from barkyard.calibration import split
+
+    train, test = (read_logs(paths, model, rename, skip) for paths in (logs, held_out))
+    _check_stretches(stretches, [log.name for log in (*train, *test)])
+    train, test = cut(train, stretches), cut(test, stretches)
+    if part is not None:
+        train, test = split(train, part)
+    return _Recordings(train, test, train[0].joints)
+
+
+def _read_tool(logs: Sequence[Path], held_out: Sequence[Path], model: "PlantModel", site: str) -> _Recordings:
     from barkyard.calibration.tool import ToolPlant, read_tool_recording
 
     train, test = ([read_tool_recording(path, model, site) for path in paths] for paths in (logs, held_out))
     known = {recording.log.name: recording for recording in (*train, *test)}
-    return (
+    return _Recordings(
         tuple(recording.log for recording in train),
         tuple(recording.log for recording in test),
         train[0].joint_log.joints,

@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 
 from barkyard.assets.calibration import Calibration
+from barkyard.assets.friction import FrictionLaw, has_law
 from barkyard.assets.parameters import MEASURED, ParameterWriter
 from barkyard.assets.robot import PREFIX, Robot
 from barkyard.assets.robots import robot_model
@@ -58,6 +59,9 @@ class Hardware:
             self._hidden = HiddenDynamics(simulation.model, simulation.batch, robot, PREFIX, surrogate)
             self._hidden.bind(memory)
             self.each_substep = self._hidden.act
+        self._law = _friction_law(simulation, calibration)
+        if self._law is not None:
+            self.each_substep = self._law.act
         self._bias = _encoder_bias(simulation, calibration)
         self._histories = _Histories(simulation)
 
@@ -72,7 +76,10 @@ class Hardware:
     def restore(self, ids: Ids) -> None:
         """Write the parameters of the samples in the memory of `ids` into the models."""
         if self._posterior is not None and self.sample is not None:
-            self._posterior.write(ids, self.sample[ids].astype(np.intp))
+            samples = self.sample[ids].astype(np.intp)
+            self._posterior.write(ids, samples)
+            if self._law is not None:
+                self._law.set(ids, self._posterior.names, self._posterior.values[samples], PREFIX)
 
     def settle(self, ids: Ids) -> None:
         """Fill the histories of `ids` with the initial state, as if it had always been so."""
@@ -107,21 +114,21 @@ class _Posterior:
     def __init__(self, simulation: Simulation, calibration: Calibration) -> None:
         robot, self._batch = simulation.robot.robot, simulation.batch
         keep = [i for i, name in enumerate(calibration.names) if not _limited(simulation.model, calibration, name)]
-        names = [calibration.names[i] for i in keep]
-        self._values = calibration.applied_samples()[:, keep]
-        self._writer = ParameterWriter(simulation.model, names, PREFIX, robot_model(robot.name))
+        self.names = [calibration.names[i] for i in keep]
+        self.values = calibration.applied_samples()[:, keep]
+        self._writer = ParameterWriter(simulation.model, self.names, PREFIX, robot_model(robot.name))
         self._fields = {name: simulation.batch.expand(name) for name in self._writer.fields}
-        self._biased = [(robot.joints.index(e), i) for i, (e, q) in enumerate(names) if q == "encoder_bias"]
-        self.count = len(self._values)
+        self._biased = [(robot.joints.index(e), i) for i, (e, q) in enumerate(self.names) if q == "encoder_bias"]
+        self.count = len(self.values)
 
     def write(self, ids: Ids, samples: Ids) -> None:
-        self._writer.write(self._fields, ids, self._values[samples])
+        self._writer.write(self._fields, ids, self.values[samples])
         self._batch.set_const(ids)
 
     def encoder_bias(self, samples: Ids, nominal: Array) -> Array:
         bias = np.repeat(nominal[None], len(samples), axis=0)
         for joint, column in self._biased:
-            bias[:, joint] = self._values[samples, column]
+            bias[:, joint] = self.values[samples, column]
         return bias
 
 
@@ -131,6 +138,18 @@ def _limited(model: mujoco.MjModel, calibration: Calibration, name: tuple[str, s
         return False
     value = next(p.value for p in calibration.parameters if (p.element, p.quantity) == name)
     return float(model.actuator(PREFIX + name[0]).forcerange[1]) < value
+
+
+def _friction_law(simulation: Simulation, calibration: Calibration | None) -> FrictionLaw | None:
+    if calibration is None or not has_law(calibration.names):
+        return None
+    robot = simulation.robot.robot
+    names = ([PREFIX + name for name in each] for each in (robot.joints, robot.actuators))
+    law = FrictionLaw(simulation.model, simulation.batch, *names)
+    everyone = np.arange(len(simulation.memory))
+    values = np.array([calibration.parameters[i].value for i in calibration.applied])
+    law.set(everyone, calibration.names, np.repeat(values[None], len(everyone), axis=0), PREFIX)
+    return law
 
 
 def _encoder_bias(simulation: Simulation, calibration: Calibration | None) -> Array | None:

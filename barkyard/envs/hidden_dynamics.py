@@ -4,6 +4,7 @@ import mujoco
 import numpy as np
 from mujoco.batch import Batch
 
+from barkyard.assets.friction import DriveTorque, stribeck_friction
 from barkyard.assets.robot import Robot
 from barkyard.assets.surrogate import Surrogate
 from barkyard.envs.draws import uniform
@@ -38,16 +39,16 @@ class HiddenDynamics:
         joints = [model.joint(prefix + name).id for name in robot.joints]
         self._dofs, self._places = model.jnt_dofadr[joints], model.jnt_qposadr[joints]
         self._actuators = np.array([model.actuator(prefix + name).id for name in robot.actuators], np.intp)
+        names = ([prefix + name for name in each] for each in (robot.joints, robot.actuators))
+        self._torque = DriveTorque(model, batch, *names)
         self._stiction, self._stribeck = np.array(surrogate.stiction), np.array(surrogate.stribeck)
         self._half_play = 0.5 * np.array(surrogate.play)
         self._coulomb = model.dof_frictionloss[self._dofs].copy()
-        limits = model.actuator_forcerange[self._actuators, 1]
-        self._limits = np.where(limits > 0.0, limits, np.inf)
         batch.expand("dof_solref")[:, self._dofs] = (2.0 * self._dt, 1.0)
         batch.expand("dof_solimp")[:, self._dofs] = (_HARD, _HARD, 0.001, 0.5, 2.0)
-        names = ("dof_frictionloss", "actuator_delay", "actuator_gainprm", "actuator_biasprm")
-        self._friction, self._delay, self._gain, self._bias = (batch.expand(name) for name in names)
-        self._qpos, self._qvel, self._ctrl, self._time = (batch.bind(n) for n in ("qpos", "qvel", "ctrl", "time"))
+        fields = ("dof_frictionloss", "actuator_delay", "actuator_biasprm")
+        self._friction, self._delay, self._bias = (batch.expand(name) for name in fields)
+        self._qpos, self._qvel, self._time = (batch.bind(name) for name in ("qpos", "qvel", "time"))
 
     def bind(self, memory: Array) -> None:
         """Take hold of `(N, memory_size)` numbers of the state."""
@@ -70,19 +71,12 @@ class HiddenDynamics:
 
     def act(self) -> None:
         """Set friction and readings for the coming physics step. Call before every one."""
-        rest = np.exp(-((self._qvel[:, self._dofs] / self._stribeck) ** 2))
-        self._friction[:, self._dofs] = self._coulomb * (1.0 + self._stiction * rest)
+        speed = self._qvel[:, self._dofs]
+        self._friction[:, self._dofs] = stribeck_friction(self._coulomb, self._stiction, self._stribeck, speed)
         aim = self._half_play * np.tanh(self._torque() / _LOAD)
         self._ahead += (aim - self._ahead) * min(self._dt / _CROSSING, 1.0)
         error = self.joint_pos() - self._qpos[:, self._places]
         self._bias[:, self._actuators, 0] = self._bias[:, self._actuators, 1] * error
-
-    def _torque(self) -> Array:
-        """`(N, J)` that the actuators are asked for now [N m]."""
-        bias = self._bias[:, self._actuators]
-        torque = self._gain[:, self._actuators, 0] * self._ctrl[:, self._actuators]
-        torque += bias[:, :, 1] * self._qpos[:, self._places] + bias[:, :, 2] * self._qvel[:, self._dofs]
-        return np.clip(torque, -self._limits, self._limits)
 
     def joint_pos(self) -> Array:
         """`(N, J)` angles as the encoders give them [rad]."""

@@ -17,6 +17,7 @@ VALUES = {
     "damping": 0.31, "armature": 0.07, "frictionloss": 0.4, "position_gain": 43.0, "velocity_gain": 0.9,
     "torque_gain": 0.83, "encoder_bias": -0.02, "torque_limit": 11.0, "delay": 0.013, "measurement_delay": 0.007,
     "mass": 1.7, "com_x": 0.01, "com_y": -0.02, "com_z": 0.03, "payload": 0.6,
+    "stiction": 0.5, "stribeck": 0.1, "load_friction": 0.2,
 }  # fmt: skip
 
 

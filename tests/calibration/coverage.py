@@ -39,7 +39,6 @@ def linear_coverage(repeats: int, memory: float, seed: int) -> tuple[float, floa
         noise = 0.05 * ar1(rng, len(time), memory)
         estimate = truth + np.linalg.lstsq(jacobian, noise, rcond=None)[0]
         log = RobotLog("line", ("joint",), time, jacobian[:, :1], time, (jacobian @ truth + noise)[:, None])
-        log = RobotLog("line", ("joint",), time, jacobian[:, :1], time, (jacobian @ truth + noise)[:, None])
         point = Linearization(estimate, jacobian @ (estimate - truth) - noise, np.ones(len(time)), jacobian)
         known = estimate_uncertainty(point, [log], samples=10, seed=k)
         low, high = white_intervals(point)

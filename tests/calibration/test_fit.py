@@ -123,6 +123,27 @@ def test_unknowns_that_are_none_are_refused() -> None:
         Unknown((("elbow", "damping"),), "elbow", 0.0, 1.0, 0.5)
 
 
+def test_a_payload_and_its_centre_of_mass_are_found() -> None:
+    model = arm()
+    sought = default_unknowns(model, model.joints, 0.005, ("position_gain",), payloads=("lower",), centres=("lower",))
+    assert [unknown.name for unknown in sought[2:]] == ["lower.payload", "lower.com_x", "lower.com_y", "lower.com_z"]
+    across = [unknown for unknown in sought if unknown.quantity != "com_y"]
+    truth = {"position_gain": (18.0, 12.0), "payload": (0.15,), "com_x": (0.13,), "com_z": (0.02,)}
+    logs = [record(model, across, truth, seed, seconds=5.0) for seed in (1, 2)]
+    found = fit(problem(across, logs), FitConfig(starts=0, iterations=12, tolerance=1e-8)).places
+    values = {unknown.name: float(unknown.value(found[i])) for i, unknown in enumerate(across)}
+    assert values["lower.payload"] == pytest.approx(0.15, rel=0.02)
+    assert values["lower.com_x"] == pytest.approx(0.13, abs=0.002)
+    assert values["lower.com_z"] == pytest.approx(0.02, abs=0.002)
+
+
+def test_a_centre_of_mass_is_sought_about_the_models_own() -> None:
+    sought = default_unknowns(arm(), arm().joints, 0.005, (), centres=("lower",))
+    assert [(unknown.low, unknown.start, unknown.high) for unknown in sought[:2]] == [(0.0, 0.1, 0.2), (-0.1, 0.0, 0.1)]
+    with pytest.raises(InvalidInput, match="arm has no body 'hand'; it has upper, lower"):
+        default_unknowns(arm(), arm().joints, 0.005, (), centres=("hand",))
+
+
 def test_a_shared_quantity_is_one_unknown() -> None:
     sought = default_unknowns(arm(), arm().joints, 0.005, ("damping", "delay"), shared=("delay",))
     assert [unknown.name for unknown in sought] == ["shoulder.damping", "elbow.damping", "shared.delay"]

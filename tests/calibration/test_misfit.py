@@ -1,11 +1,12 @@
 """A model that lacks something is told from a noisy recording, and nothing is called identified but within it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from barkyard.assets.parameters import FRICTION_LAW
 from barkyard.calibration import uncertainty
 from barkyard.calibration.fit import descend
 from barkyard.calibration.identifiability import judge
@@ -20,12 +21,14 @@ from tests.calibration.synthetic import TRUTH, arm, places, record, record_gripp
 QUANTITIES = ("position_gain", "damping", "armature", "frictionloss")
 
 
-def solved(logs: Sequence[RobotLog]) -> Linearization:
+def solved(
+    logs: Sequence[RobotLog], start: Mapping[str, Sequence[float]] = TRUTH, quantities: Sequence[str] = QUANTITIES
+) -> Linearization:
     model = arm()
-    sought = unknowns(model, QUANTITIES)
+    sought = unknowns(model, quantities)
     plant = Plant(model, targets(sought), [unknown.high for unknown in sought])
     problem = Problem(plant, sought, tuple(logs), 0.02)
-    best, _ = descend(problem, places(sought, {name: TRUTH[name] for name in QUANTITIES}), 8, 1e-4, lambda *_: None)
+    best, _ = descend(problem, places(sought, start), 8, 1e-4, lambda *_: None)
     return problem.linearize(best)
 
 
@@ -45,6 +48,21 @@ def test_friction_of_another_shape_is_a_misfit(monkeypatch: pytest.MonkeyPatch) 
     held, held_blind = (int(((each.low <= truth) & (truth <= each.high)).sum()) for each in (known, blind))
     assert held > held_blind, "wider intervals hold more of the truth"
     assert "identified" in judge(sought, point, blind).verdicts
+
+
+def test_with_the_friction_that_was_lacking_there_is_no_misfit_and_the_truth_is_found() -> None:
+    truth = {**TRUTH, "stiction": (2.0, 2.0), "stribeck": (0.2, 0.2), "load_friction": (0.2, 0.2)}
+    begin = {**truth, "stiction": (1.0, 1.0), "stribeck": (0.3, 0.3), "load_friction": (0.1, 0.1)}
+    quantities = (*QUANTITIES, *FRICTION_LAW)
+    logs = [record_gripping(arm(), seed) for seed in (1, 2)]
+    point = solved(logs, begin, quantities)
+    assert np.sqrt(np.mean(point.residuals**2)) < 4e-4, "noise of 0.2 mrad, and the integrator's step"
+    assert uncertainty.estimate_uncertainty(point, logs).misfit.found == ()
+    for unknown, place, true in zip(
+        sought := unknowns(arm(), quantities), point.places, places(sought, truth), strict=True
+    ):
+        found, expected = (float(unknown.value(np.array(each))) for each in (place, true))
+        assert found == pytest.approx(expected, rel=0.15), unknown.name
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.9, 0.98])

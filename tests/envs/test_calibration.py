@@ -24,6 +24,8 @@ PANDA = (
     Parameter("joint4", "encoder_bias", 0.02),
     Parameter("joint1", "measurement_delay", 0.007),
     Parameter("right_hand", "payload", 0.3),
+    Parameter("joint2", "stiction", 0.5),
+    Parameter("joint2", "load_friction", 0.1),
 )
 BARKOUR = (
     Parameter("FL_hip", "damping", 0.5),
@@ -33,6 +35,8 @@ BARKOUR = (
     Parameter("HL_hip", "encoder_bias", 0.02),
     Parameter("FR_hip", "measurement_delay", 0.007),
     Parameter("torso", "mass", 7.0),
+    Parameter("FL_knee", "stiction", 0.5),
+    Parameter("FL_knee", "stribeck", 0.2),
 )
 
 
@@ -110,6 +114,33 @@ def test_all_of_an_episode_is_one_sample() -> None:
     mass = batch.expand("body_mass")[:, model.body("robot/torso").id]
     rows = {(row[0], row[2], row[6]) for row in known.samples}
     assert set(zip(damping, gain, mass, strict=True)) == rows
+
+
+@pytest.mark.parametrize("randomization", ["none", "posterior"])
+def test_friction_follows_speed_and_load(randomization: str) -> None:
+    known = _calibration("barkour_vb")
+    load = dataclasses.replace(known, parameters=(*known.parameters, Parameter("FR_knee", "load_friction", 0.25)),
+                               samples=tuple((*row, 0.25) for row in known.samples))  # fmt: skip
+    env: Any = make_vec_env(WALK, 3, calibration=load, randomization=randomization, autoreset_mode="Disabled")
+    env.reset(seed=0)
+    simulation, model = env.simulation, env.simulation.model
+    numbers = np.array([parameter.value for parameter in load.parameters])[None].repeat(3, axis=0)
+    if randomization == "posterior":
+        numbers = np.array(load.samples)[env.step(np.zeros(env.action_space.shape, np.float32))[-1]["metrics"][
+            CALIBRATION_SAMPLE].astype(int)]  # fmt: skip
+    simulation.batch.qvel[:, model.joint("robot/FL_knee").dofadr[0]] = 0.2
+    knee, other = (model.joint(f"robot/{name}").dofadr[0] for name in ("FL_knee", "FR_knee"))
+    env._hardware.each_substep()
+    friction = simulation.batch.expand("dof_frictionloss")
+    coulomb, stiction, stribeck = numbers[:, 1], numbers[:, 7], numbers[:, 8]
+    np.testing.assert_allclose(friction[:, knee], coulomb * (1 + stiction * np.exp(-((0.2 / stribeck) ** 2))))
+    joint = model.joint("robot/FR_knee")
+    gain, position = model.actuator("robot/FR_knee").gainprm[0], joint.qposadr[0]
+    error = simulation.ctrl[:, model.actuator("robot/FR_knee").id] - simulation.batch.qpos[:, position]
+    damping = model.actuator("robot/FR_knee").biasprm[2] * simulation.batch.qvel[:, other]
+    limit = model.actuator("robot/FR_knee").forcerange[1]
+    torque = np.clip(gain * error + damping, -limit, limit)
+    np.testing.assert_allclose(friction[:, other], model.dof_frictionloss[other] + 0.25 * np.abs(torque))
 
 
 def test_encoders_read_their_bias_and_their_past() -> None:
