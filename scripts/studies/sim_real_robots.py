@@ -38,7 +38,9 @@ def write_robots(study: Study, count: int) -> str:
 def sides(robot: Study, trials: int, side: str = POSTERIOR) -> tuple[Named, Named, Named]:
     """Simulated results, real trials on seeds that a plan chose, and what else the surrogate did, of every policy."""
     (task,) = robot.plan.tasks
-    simulated, tried, rest = [], [], []
+    simulated: Named = []
+    tried: Named = []
+    rest: Named = []
     for policy in task.policies:
         sim, real = (EvalResult.load(robot.result(task, policy, each)) for each in (side, REAL))
         chosen = {int(seed) for seed in planned_conditions([str(record.seed) for record in sim.episodes])[:trials]}
@@ -115,7 +117,7 @@ def _savings(robot: Study, trials: int) -> Iterator[tuple[str, tuple[float, ...]
 def prediction_table(robots: Sequence[Study]) -> str:
     """How many intervals from samples of a calibration hold what its surrogate showed."""
     lines = ["| surrogate | intervals that hold | mean width | mean error |", "|---|---:|---:|---:|"]
-    every = []
+    every: list[PredictedOutcome] = []
     for number, robot in enumerate(robots, start=1):
         simulated, _, real = sides(robot, 0)
         found = predict_outcomes(real=trials_of_results(real), sim=trials_of_results(simulated))
