@@ -1,6 +1,7 @@
 """What collect and evaluate share where other processes or machines do the work."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -85,9 +86,7 @@ def evaluate_by_fleet(
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"{done} episodes are in {items}; the same command goes on from there.") from None
     result.save(out)
-    for item in items.iterdir():
-        item.unlink()
-    items.rmdir()
+    shutil.rmtree(items)
     return result
 
 

@@ -61,7 +61,7 @@ def test_what_a_run_writes(dataset_path: Path, tmp_path: Path, capsys: pytest.Ca
     best = min((line for line in lines if line["heldout_loss"]), key=lambda line: line["heldout_loss"])
     assert load_policy(out / BEST).origin.step == best["step"]
     assert list((out / "tensorboard").glob("events.out.tfevents.*"))
-    assert sorted(path.name for path in out.iterdir()) == [BEST, LAST, LOG, "tensorboard"]
+    assert sorted(path.name for path in out.glob("[!.]*")) == [BEST, LAST, LOG, "tensorboard"]
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "step 30/30" in shown.err and "steps/s" in shown.err and "left" in shown.err
