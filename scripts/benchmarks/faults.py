@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from fault_suite.jobs import ENV, MLP, Job, collector, evaluator, trainer
+from fault_suite.jobs import ENV, KEPT, MLP, Job, collector, evaluator, trainer
 from fault_suite.kills import kill_job, strike_workers
 from fault_suite.processes import begin, prepare
 from fault_suite.server import kill_server
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=5, help="of each of collector, trainer, evaluator and server")
     parser.add_argument("--others", type=int, default=2, help="of each other fault and job")
-    parser.add_argument("--timeout", type=float, default=30.0, help="of a worker that hangs [s]")
+    parser.add_argument("--timeout", type=float, default=60.0, help="of a worker that hangs [s]")
     parser.add_argument("--only", nargs="+", choices=FAULTS, default=FAULTS)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def plan(folder: Path, words: argparse.Namespace) -> list[Try]:
     """What is to be tried, with the demonstrations and the policy that it needs."""
     demonstrations, policy = folder / "demonstrations", folder / "policy"
-    begin(["collect", ENV, "--episodes", 12, "--out", demonstrations, "--quiet"], folder / "says").finish()
+    begin(["collect", ENV, "--episodes", 12, "--out", demonstrations, "--quiet", *KEPT], folder / "says").finish()
     learn = ["train", demonstrations, "--policy", "locomotion-mlp", "--steps", 20, "--batch-size", 8, "--out", policy]
     begin([*learn, "--quiet", "--override", *MLP], folder / "says").finish()
     jobs = [collector(), trainer(demonstrations), evaluator()]

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from barkyard.agility.course_file import load_course, save_course
-from barkyard.agility.layout import BARKOUR_COURSE
+from barkyard.agility.layout import Course
 from barkyard.agility.log import Trajectory
 from barkyard.assets.calibration import Calibration, HeldOut, Parameter, SourceLog
 from barkyard.calibration.excitation import CommandFile, design
@@ -192,7 +192,7 @@ def policy_greeting(folder: Path) -> tuple[bytes, Mutate, Read]:
 
 def course(folder: Path) -> tuple[bytes, Mutate, Read]:
     path = folder / "course.json"
-    save_course(BARKOUR_COURSE, path)
+    save_course(Course.standard(), path)
     return path.read_bytes(), mutate_json, of_file(path, load_course)
 
 

@@ -11,7 +11,10 @@ from typing import Any, Final
 from barkyard.evaluation import EvalResult
 from fault_suite.processes import Command, begin
 
-ENV: Final = "barkyard/Lift-v0"
+ENV: Final = "barkyard/QuadrupedVelocity-v0"
+ACTOR: Final = "random"
+"""Its episodes are short, and so is its start."""
+KEPT: Final = ["--actor", ACTOR, "--keep-failures"]
 UNET: Final = ["network.widths=[8,16]", "network.step_embedding=8", "training.warmup_steps=1"]
 MLP: Final = ["network.widths=[16]", "training.warmup_steps=1"]
 Left = dict[str, Any]
@@ -52,10 +55,10 @@ class Job:
 
 
 def collector(episodes: int = 12) -> Job:
-    """Episodes of the expert into a dataset."""
+    """Episodes into a dataset."""
 
     def words(out: Path, going_on: bool) -> list[object]:
-        return ["collect", ENV, "--episodes", episodes, "--num-envs", 1, "--no-states", "--out", out, "--quiet",
+        return ["collect", ENV, "--episodes", episodes, "--num-envs", 1, "--no-states", "--out", out, "--quiet", *KEPT,
                 "--env-kwargs", "num_threads=1"]  # fmt: skip
 
     def progress(out: Path) -> int:
@@ -88,10 +91,10 @@ def trainer(dataset: Path, steps: int = 600, save_every: int = 100) -> Job:
 
 
 def evaluator(episodes: int = 12, backend: Iterable[object] = ("local",)) -> Job:
-    """An evaluation of the expert, in items of one episode."""
+    """An evaluation in items of one episode."""
 
     def words(out: Path, going_on: bool) -> list[object]:
-        return ["evaluate", ENV, "--actor", "expert", "--episodes", episodes, "--num-envs", 1, "--out", out, "--quiet",
+        return ["evaluate", ENV, "--actor", ACTOR, "--episodes", episodes, "--num-envs", 1, "--out", out, "--quiet",
                 "--env-kwargs", "num_threads=1", "--backend", *backend]  # fmt: skip
 
     def left(out: Path) -> Left:

@@ -21,8 +21,8 @@ from barkyard.cli.main import main as barkyard
 
 IMPORTED: Final = (
     "aiohttp.web",
-    "barkyard.envs.tasks.manipulation.lift",
-    "barkyard.experts.picking",
+    "barkyard.envs.tasks.locomotion.velocity",
+    "barkyard.evaluation.evaluate",
     "barkyard.fleet.work",
     "barkyard.policies.diffusion.policy",
     "barkyard.policies.locomotion.policy",
