@@ -17,6 +17,7 @@ from scipy.stats import multinomial, norm
 from barkyard.evaluation.correlation import Floats
 from barkyard.evaluation.intervals import clopper_pearson
 from barkyard.evaluation.prediction_powered import PairedCounts, powered_interval, real_rate
+from barkyard.evaluation.reliability import reliability, reliability_figure
 from barkyard.evaluation.robot_ranking import RobotEvidence, rank_on_robot
 
 SEED = 20260101
@@ -120,20 +121,21 @@ def ranking(studies: int, plot: Path | None) -> Iterator[str]:
     """
     yield "| gaps | real trials | said | pairs | said on average | right, % | simulation alone said | right, % |"
     yield "|---|---:|---|---:|---:|---:|---:|---:|"
-    edges = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001])
     curves = {}
     for trials, factor in ((0, 1), (5, 1), (20, 1), (0, 3), (5, 3), (20, 3)):
         generator = np.random.default_rng(SEED)
         said, alone, right = (np.array(x) for x in zip(*_worlds(studies, trials, factor, generator), strict=True))
-        bins, naive = _reliability(said, right, edges), _reliability(alone, right, edges)
+        bins, naive = reliability(said, right), reliability(alone, right)
         if factor == 1:
             curves[trials] = bins
-        for low, high, ours, theirs in zip(edges, edges[1:], bins, naive, strict=False):
-            shown = [f"{each[1]:.2f} | {100 * each[2]:.0f}" if each[0] else "- | -" for each in (ours, theirs)]
+        for ours, theirs in zip(bins, naive, strict=True):
+            shown = [f"{each.said:.2f} | {100 * each.right:.0f}" if each.count else "- | -" for each in (ours, theirs)]
             gaps = "usual" if factor == 1 else "threefold"
-            yield f"| {gaps} | {trials} | {low:g} to {min(high, 1):g} | {ours[0]} | {' | '.join(shown)} |"
+            yield f"| {gaps} | {trials} | {ours.low:g} to {ours.high:g} | {ours.count} | {' | '.join(shown)} |"
     if plot is not None:
-        _draw(curves, plot)
+        plot.parent.mkdir(parents=True, exist_ok=True)
+        labels = {f"{trials} real trials": bins for trials, bins in curves.items()}
+        reliability_figure(labels, "P(A beats B on the robot)").savefig(plot, dpi=120)
 
 
 def _worlds(
@@ -162,31 +164,6 @@ def _worlds(
             sd = max(float(apart.std()) / math.sqrt(SIM_EPISODES), 1e-6)
             alone = float(norm.cdf((means[i] - means[j]) / sd))
             yield duel.probability, alone, bool(real_rates[i] > real_rates[j])
-
-
-def _reliability(said: Floats, right: Floats, edges: Floats) -> list[tuple[int, float, float]]:
-    """Count, mean of what was said and share that was right of each bin, of the likelier side of each pair."""
-    likely, correct = np.maximum(said, 1 - said), np.where(said >= 0.5, right, ~right)
-    where = np.digitize(likely, edges) - 1
-    bins = [(likely[where == i], correct[where == i]) for i in range(len(edges) - 1)]
-    return [(len(s), float(s.mean()), float(c.mean())) if len(s) else (0, math.nan, math.nan) for s, c in bins]
-
-
-def _draw(curves: dict[int, list[tuple[int, float, float]]], path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.5, 5), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot([0.5, 1], [0.5, 1], color="0.6", linewidth=1, label="as said")
-    for trials, bins in curves.items():
-        count, said, right = np.array([each for each in bins if each[0]]).T
-        axes.errorbar(
-            said, right, 1.96 * np.sqrt(right * (1 - right) / count), marker="o", label=f"{trials} real trials"
-        )
-    axes.set(xlabel="probability that was said", ylabel="share that was right", title="P(A beats B on the robot)")
-    axes.legend()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
 
 
 STUDIES: dict[str, Callable[[int, Path | None], Iterator[str]]] = {"rate": rate, "finite": finite, "ranking": ranking}

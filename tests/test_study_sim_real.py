@@ -44,7 +44,7 @@ def test_a_simulation_that_is_right_gains(
 ) -> None:
     plan, summary, script = (rooms[name] for name in ("sim_real_plan", "sim_real_summary", "sim_real"))
     task = plan.trial().tasks[1]
-    study = plan.Study(tmp_path, replace(plan.trial(), tasks=(task,), episodes=EPISODES))
+    study = plan.Study(tmp_path, replace(plan.trial(), tasks=(task,), episodes=EPISODES, real_episodes=EPISODES))
     for number, policy in enumerate(task.policies):
         right = (number + 1) / (len(task.policies) + 1)
         for side, rate, robots in (("surrogate", right, 0), ("shipped", 1 - right, 0),

@@ -78,7 +78,7 @@ def evaluate(
             raise InvalidInput("--videos films an evaluation of one actor; barkyard replay films any seed of a result")
         arguments = environment_arguments(env_kwargs)
         words = RaceWords(
-            env, arguments, actor, against, out, episodes, seed_start, num_envs, noise, margin, level, force
+            env, arguments, actor, against, out, episodes, seed_start, num_envs, noise, margin, level, force, fleet
         )
         return run_race(words, as_json, quiet)
     if not actor:

@@ -2,8 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,7 +18,7 @@ from barkyard.errors import BarkyardError
 
 if TYPE_CHECKING:
     from barkyard.evaluation import EvalResult
-    from barkyard.fleet import Backend, Item
+    from barkyard.fleet import Backend, Item, Work
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ class Fleet:
         assert self.backend is not None
         return make_backend(self.backend, workers=self.workers, address=self.address, timeout=self.timeout)
 
+    def work(self, env: str, arguments: dict[str, Any], actor: str, num_envs: int, noise: float = 0.0) -> "Work":
+        """Work of an actor for this fleet; a worker beside others has one thread."""
+        from barkyard.fleet import Work
+
+        return Work(env, arguments, actor, num_envs, noise, threads=0 if self.backend == "local" else 1)
+
 
 FleetWords = Annotated[Fleet, tyro.conf.OmitArgPrefixes]
 
@@ -61,33 +68,47 @@ def evaluate_by_fleet(
 ) -> "EvalResult":
     """The result of `barkyard evaluate`; items lie beside it until it is complete."""
     from barkyard import fleet as fleets
-    from barkyard.fleet.work import ItemsFailed
 
     with open_environment(env, 1, arguments) as one:
         make_actor(actor, one, noise)  # what cannot be is refused before anybody is sent to do it
-    work = fleets.Work(env, arguments, actor, num_envs, noise, threads=0 if fleet.backend == "local" else 1)
-    items = _items(out)
+    work = fleet.work(env, arguments, actor, num_envs, noise)
     done = 0
-    with Progress(f"evaluating {actor} on {env}", len(seeds), unit="episodes", quiet=quiet) as progress:
+    with (
+        Progress(f"evaluating {actor} on {env}", len(seeds), unit="episodes", quiet=quiet) as progress,
+        items_beside(out) as items,
+    ):
 
         def count(item: "Item") -> None:
             nonlocal done
             done += len(item.seeds)
             progress.advance(done)
 
-        try:
-            result = fleets.evaluate(work, seeds, fleet.make(), items, on_item=count, command=typed_command())
-        except ItemsFailed as failed:
-            if failed.partial is not None:
-                failed.partial.save(out.with_suffix(".partial.json"))
-            raise BarkyardError(
-                f"{failed}\nWhat was finished is in {items}; the same command tries the rest again."
-            ) from failed
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"{done} episodes are in {items}; the same command goes on from there.") from None
-    result.save(out)
-    shutil.rmtree(items)
+        result = fleets.evaluate(work, seeds, fleet.make(), items, on_item=count, command=typed_command())
+        result.save(out)
     return result
+
+
+@contextmanager
+def items_beside(out: Path) -> Iterator[Path]:
+    """The folder of an evaluation's items, which goes when it ends well; else it is said where they are.
+
+    Raises:
+        BarkyardError: items were given up.
+    """
+    from barkyard.fleet.work import ItemsFailed
+
+    items = _items(out)
+    try:
+        yield items
+    except ItemsFailed as failed:
+        if failed.partial is not None:
+            failed.partial.save(out.with_suffix(".partial.json"))
+        raise BarkyardError(
+            f"{failed}\nWhat was finished is in {items}; the same command tries the rest again."
+        ) from failed
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"What was finished is in {items}; the same command goes on from there.") from None
+    shutil.rmtree(items)
 
 
 def collect_by_fleet(
@@ -103,8 +124,7 @@ def collect_by_fleet(
     """What runs the episodes of `barkyard collect`."""
     from barkyard import fleet as fleets
 
-    threads = 0 if fleet.backend == "local" else 1
-    work = fleets.Work(env, arguments, actor, num_envs, teacher=teacher, states=states, threads=threads)
+    work = replace(fleet.work(env, arguments, actor, num_envs), teacher=teacher, states=states)
     return partial(fleets.collect, work, backend=fleet.make(), folder=_items(out))
 
 

@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from barkyard.cli.correlate import named_result, printable
+from barkyard.cli.fleet import Fleet, items_beside
 from barkyard.cli.opening import make_actor, open_environment, typed_command
 from barkyard.cli.terminal import Progress, print_json, print_note, print_text
 from barkyard.errors import InvalidInput
@@ -33,10 +34,11 @@ class RaceWords:
         margin: a smaller difference does not matter.
         level: of the comparison.
         force: write over earlier results.
+        fleet: who does the work.
     """
 
     env: str
-    env_kwargs: Mapping[str, object]
+    env_kwargs: dict[str, Any]
     actors: Sequence[str]
     against: Sequence[str]
     out: Path
@@ -47,12 +49,14 @@ class RaceWords:
     margin: float
     level: float
     force: bool
+    fleet: Fleet
 
 
 def run_race(words: RaceWords, as_json: bool, quiet: bool) -> int:
     """Run it, keep what is finished after every batch, and print who is better and what was saved."""
     from barkyard.evaluation import evaluation_seeds
-    from barkyard.evaluation.race import race
+    from barkyard.evaluation.race import Rules, race
+    from barkyard.fleet import race as race_by_fleet
 
     named = [_named(word) for word in words.actors]
     files = _files(words, [name for name, _ in named])
@@ -66,22 +70,22 @@ def run_race(words: RaceWords, as_json: bool, quiet: bool) -> int:
             result.save(files[name])
         progress.advance(sum(result.num_episodes for result in results.values()), printable(stands))
 
+    envs = min(words.num_envs, words.episodes)
     with (
-        open_environment(words.env, min(words.num_envs, words.episodes), words.env_kwargs) as env,
+        open_environment(words.env, 1 if words.fleet.backend else envs, words.env_kwargs) as env,
         Progress("racing", len(named) * len(seeds), unit="episodes", quiet=quiet) as progress,
     ):
         made = {name: make_actor(word, env, words.noise) for name, word in named}
-        found = race(
-            env,
-            {name: actor for name, (actor, _) in made.items()},
-            seeds,
-            against=against,
-            margin=words.margin,
-            level=words.level,
-            fingerprints={name: fingerprints for name, (_, fingerprints) in made.items()},
-            command=typed_command(),
-            on_block=keep,
-        )
+        rules, command = Rules(against, words.margin, words.level), typed_command()
+        if words.fleet.backend is None:
+            actors = {name: actor for name, (actor, _) in made.items()}
+            prints = {name: fingerprints for name, (_, fingerprints) in made.items()}
+            found = race(env, actors, seeds, rules, fingerprints=prints, command=command, on_block=keep)
+        else:
+            fleet = words.fleet
+            works = {name: fleet.work(words.env, words.env_kwargs, word, envs, words.noise) for name, word in named}
+            with items_beside(words.out) as items:
+                found = race_by_fleet(works, env, seeds, fleet.make(), items, rules, command=command, on_block=keep)
     if as_json:
         print_json(_facts(found, files))
     else:

@@ -47,7 +47,7 @@ def agreement_words(agreement: TaskAgreement) -> str:
             if chance <= SIGNIFICANT
             else "That the simulation orders these policies better than chance is not shown"
         )
-        parts[-1] += f" (MMRV, permutation p = {chance:.3f})."
+        parts[-1] += f" (MMRV, permutation p {f'= {chance:.3f}' if chance >= 0.001 else '< 0.001'})."
     if agreement.order_p is not None and agreement.line_p is not None:
         if max(agreement.order_p, agreement.line_p) > SIGNIFICANT:
             parts.append("Its order may be right throughout: the violations are within the luck of the trials.")

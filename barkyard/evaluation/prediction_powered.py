@@ -100,13 +100,14 @@ def real_rate(counts: PairedCounts, confidence: float = 0.95) -> RealRate:
 def tuned_weight(counts: PairedCounts) -> float:
     """Lambda of PPI++ (its section on power tuning): Cov(real, sim) / ((1 + n / N) Var(sim)), N unpaired simulations.
 
-    0 where the simulation says the same of every condition.
+    The variance is that of all simulated trials, as in the authors' `ppi_py`; unlike there lambda is not cut to [0, 1],
+    so a simulation that is wrong in a regular way helps too. 0 where the simulation says the same of every condition.
     """
     (both, predicted), (_, trials) = counts.agree, counts.real
     unpaired = counts.sim[1] - trials
-    share = predicted / trials
-    covariance = both / trials - share * counts.real[0] / trials
-    variance = share * (1 - share)
+    covariance = both / trials - predicted / trials * counts.real[0] / trials
+    share = counts.sim[0] / counts.sim[1]
+    variance = share * (1 - share) * counts.sim[1] / max(counts.sim[1] - 1, 1)
     return covariance / ((1 + trials / unpaired) * variance) if variance and unpaired else 0.0
 
 

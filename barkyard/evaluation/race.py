@@ -1,9 +1,10 @@
 """Evaluating several actors on common seeds, and stopping when it is known who is better."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol, cast
 
 from barkyard.episode import Actor
 from barkyard.errors import InvalidInput
@@ -14,7 +15,44 @@ from barkyard.evaluation.sequential import BestPolicy, SequentialComparison
 
 LEVEL: Final = 0.05
 
+Blocks = Callable[[Callable[[str], bool]], Iterator[tuple[str, EvalResult]]]
+"""Runs the actors: block after block of seeds, and within a block actor after actor. It may leave out an actor once the
+function it is given says that its name is not wanted any more."""
+
+
+OnBlock = Callable[[Mapping[str, EvalResult], str], None]
 Outcomes = dict[str, dict[int, bool]]
+
+
+class Setting(Protocol):
+    """Where actors act: as much of an environment as tells two of them apart."""
+
+    @property
+    def env_id(self) -> str:
+        """The environment's id."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the environment."""
+
+    @property
+    def source(self) -> str:
+        """What kind of world it is."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is compared, and when it is known.
+
+    Attributes:
+        against: finished evaluations to compare with, by name; they must hold all seeds of the same environment.
+        margin: a smaller difference of two does not matter.
+        level: how often a best one may be taken for a worse one, whenever one stops.
+    """
+
+    against: Mapping[str, EvalResult] = field(default_factory=dict)
+    margin: float = MARGIN
+    level: float = LEVEL
 
 
 @dataclass(frozen=True)
@@ -50,13 +88,11 @@ def race(
     env: EvaluationEnv,
     actors: Mapping[str, Actor],
     seeds: Sequence[int],
+    rules: Rules | None = None,
     *,
-    against: Mapping[str, EvalResult] | None = None,
-    margin: float = MARGIN,
-    level: float = LEVEL,
     fingerprints: Mapping[str, Mapping[str, str]] | None = None,
     command: str = "",
-    on_block: Callable[[Mapping[str, EvalResult], str], None] | None = None,
+    on_block: OnBlock | None = None,
 ) -> RaceResult:
     """Run actors on common seeds, `env.num_envs` at a time, until it is known who is better, or no seed is left.
 
@@ -68,9 +104,7 @@ def race(
         env: a vector environment with autoreset disabled.
         actors: by name; at least one.
         seeds: one seed an episode, each once, from the evaluation range.
-        against: finished evaluations to compare with, by name; they must hold these seeds of this environment.
-        margin: a smaller difference of two does not matter.
-        level: how often a best one may be taken for a worse one, whenever one stops.
+        rules: what is compared, and when it is known; by default the actors alone.
         fingerprints: of what each actor was made from.
         command: the command that asked for this, for the record.
         on_block: called after each batch with the results so far and with where the comparison stands; for progress,
@@ -80,31 +114,69 @@ def race(
         InvalidInput: there are fewer than two, names repeat, or an evaluation does not fit.
         EvaluationInterrupted: an episode could not be finished; what was finished before went to `on_block`.
     """
-    known = dict(against or {})
-    _check(env, actors, known, seeds)
-    referee = _Referee([*actors, *known], margin, level)
-    outcomes: Outcomes = {name: {r.seed: r.success for r in result.episodes} for name, result in known.items()}
+
+    def blocks(wanted: Callable[[str], bool]) -> Iterator[tuple[str, EvalResult]]:
+        for start in range(0, len(seeds), env.num_envs):
+            block = seeds[start : start + env.num_envs]
+            for name in filter(wanted, actors):
+                yield name, evaluate(env, actors[name], block, fingerprints=(fingerprints or {}).get(name))
+
+    return follow(blocks, env, tuple(actors), seeds, env.num_envs, rules, command=command, on_block=on_block)
+
+
+def follow(
+    blocks: Blocks,
+    setting: Setting,
+    names: Sequence[str],
+    seeds: Sequence[int],
+    size: int,
+    rules: Rules | None = None,
+    *,
+    command: str = "",
+    on_block: OnBlock | None = None,
+) -> RaceResult:
+    """As `race`, wherever the actors are run; what is found does not depend on where.
+
+    Args:
+        blocks: runs them.
+        setting: the environment in which they act.
+        names: of the actors, in the order in which `blocks` gives them.
+        seeds: one seed an episode, each once.
+        size: seeds of a block.
+        rules: see `race`.
+        command: the same.
+        on_block: the same.
+
+    Raises:
+        InvalidInput: there are fewer than two, names repeat, or an evaluation does not fit.
+    """
+    rules = rules or Rules()
+    _check(setting, names, rules.against, seeds)
+    referee = _Referee([*names, *rules.against], rules.margin, rules.level)
+    outcomes: Outcomes = {name: {r.seed: r.success for r in known.episodes} for name, known in rules.against.items()}
     results: dict[str, EvalResult] = {}
     begin = time.perf_counter()
-    for start in range(0, len(seeds), env.num_envs):
-        block = list(seeds[start : start + env.num_envs])
-        for name in (name for name in actors if name in referee.left):
-            more = evaluate(env, actors[name], block, fingerprints=(fingerprints or {}).get(name), command=command)
-            results[name] = _joined(results.get(name), more, len(seeds), time.perf_counter() - begin)
-            outcomes[name] = outcomes.get(name, {}) | {r.seed: r.success for r in more.episodes}
-        for seed in block:
-            referee.see({name: outcomes[name][seed] for name in referee.left})
-        noted = {name: replace(each, sampling_note=_note(each, referee)) for name, each in results.items()}
-        if on_block is not None:
-            on_block(noted, referee.words)
-        if referee.decided_after is not None:
-            break
+    with closing(cast(Any, blocks(lambda name: name in referee.left and referee.decided_after is None))) as arriving:
+        for start in range(0, len(seeds), size):
+            block = list(seeds[start : start + size])
+            for name in (name for name in names if name in referee.left):
+                more = next(more for who, more in arriving if who == name and more.episodes[0].seed == block[0])
+                seconds = time.perf_counter() - begin
+                results[name] = _joined(results.get(name), replace(more, command=command), len(seeds), seconds)
+                outcomes[name] = outcomes.get(name, {}) | {r.seed: r.success for r in more.episodes}
+            for seed in block:
+                referee.see({name: outcomes[name][seed] for name in referee.left})
+            noted = {name: replace(each, sampling_note=_note(each, referee)) for name, each in results.items()}
+            if on_block is not None:
+                on_block(noted, referee.words)
+            if referee.decided_after is not None:
+                break
     return RaceResult(
         verdict=referee.verdict,
         may_be_best=referee.may_be_best,
         decided_after=referee.decided_after,
         episodes=sum(result.num_episodes for result in results.values()),
-        episodes_asked=len(actors) * len(seeds),
+        episodes_asked=len(names) * len(seeds),
         results=noted,
         words=referee.words,
     )
@@ -165,20 +237,18 @@ def _joined(before: EvalResult | None, more: EvalResult, asked: int, seconds: fl
     )
 
 
-def _check(
-    env: EvaluationEnv, actors: Mapping[str, Actor], against: Mapping[str, EvalResult], seeds: Sequence[int]
-) -> None:
-    if not actors or len(actors) + len(against) < 2:
-        raise InvalidInput(f"{len(actors)} actors and {len(against)} results; give an actor and one other")
+def _check(setting: Setting, names: Sequence[str], against: Mapping[str, EvalResult], seeds: Sequence[int]) -> None:
+    if not names or len(names) + len(against) < 2:
+        raise InvalidInput(f"{len(names)} actors and {len(against)} results; give an actor and one other")
     for name, result in against.items():
-        if name in actors:
+        if name in names:
             raise InvalidInput(f"two are named {name!r}; tell them apart with NAME=")
         if result.unfair:
             raise InvalidInput(f"{name}: {result.unfair}")
-        if result.fingerprints.get("env") != env.fingerprint or result.source != env.source:
+        if result.fingerprints.get("env") != setting.fingerprint or result.source != setting.source:
             raise InvalidInput(
-                f"{name} acted in another environment than {env.env_id} as it is here; evaluate it anew, or give the "
-                "same --env-kwargs"
+                f"{name} acted in another environment than {setting.env_id} as it is here; evaluate it anew, or give "
+                "the same --env-kwargs"
             )
         held = {record.seed for record in result.episodes}
         missing = [seed for seed in seeds if seed not in held]

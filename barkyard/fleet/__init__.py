@@ -10,3 +10,4 @@ from barkyard.fleet.run import run as run
 from barkyard.fleet.work import Work as Work
 from barkyard.fleet.work import collect as collect
 from barkyard.fleet.work import evaluate as evaluate
+from barkyard.fleet.work import race as race

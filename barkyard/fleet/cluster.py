@@ -55,8 +55,8 @@ class RayBackend:
                     item = next(items, None)
                     if item is None:
                         break
-                    seeds, target = item.seeds, str(item.target)
-                    running[remote.remote(plan.perform, plan.work, seeds, target)] = (item, time.monotonic())
+                    reference = remote.remote(plan.perform, item.work, item.seeds, str(item.target))
+                    running[reference] = (item, time.monotonic())
                 if not running:
                     return
                 done, _ = ray.wait(list(running), num_returns=1, timeout=_LOOK_EVERY)

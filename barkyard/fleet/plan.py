@@ -18,11 +18,13 @@ class Item:
 
     Attributes:
         number: its place in the plan.
+        work: what is done with them: plain values, no large ones; what is large is named by its path.
         seeds: one an episode.
         target: where its result will be, in a folder that all machines see.
     """
 
     number: int
+    work: Any
     seeds: tuple[int, ...]
     target: Path
 
@@ -48,12 +50,10 @@ class Plan:
 
     Attributes:
         perform: does an item.
-        work: its first argument: plain values, no large ones; what is large is named by its path.
         items: the items.
     """
 
     perform: Perform
-    work: Any
     items: tuple[Item, ...]
 
     @classmethod
@@ -75,8 +75,8 @@ class Plan:
             raise InvalidInput(f"an item of {size} episodes; give at least 1")
         parts = [tuple(seeds[start : start + size]) for start in range(0, len(seeds), size)]
         names = [provenance.fingerprint(key, list(part)) for part in parts]
-        items = [Item(i, part, folder / name) for i, (part, name) in enumerate(zip(parts, names, strict=True))]
-        return cls(perform, work, tuple(items))
+        items = [Item(i, work, part, folder / name) for i, (part, name) in enumerate(zip(parts, names, strict=True))]
+        return cls(perform, tuple(items))
 
 
 class Backend(Protocol):

@@ -23,7 +23,7 @@ class LocalBackend:
         """See `Backend`."""
         for item in items:
             try:
-                plan.perform(plan.work, item.seeds, item.target)
+                plan.perform(item.work, item.seeds, item.target)
             except Exception:
                 yield item, traceback.format_exc()
             else:
@@ -80,7 +80,7 @@ class _Worker:
     @classmethod
     def start(cls, plan: Plan) -> "_Worker":
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=_serve, args=(theirs, plan.perform, plan.work), daemon=True)
+        process = _SPAWN.Process(target=_serve, args=(theirs, plan.perform), daemon=True)
         process.start()
         theirs.close()
         return cls(process, ours)
@@ -123,7 +123,7 @@ class _Worker:
         self.connection.close()
 
 
-def _serve(connection: "Connection[str, Item | None]", perform: object, work: object) -> None:
+def _serve(connection: "Connection[str, Item | None]", perform: object) -> None:
     """The worker: items in, reasons out; ends with the process that started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who gives items
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch is not imported yet; the workers share the cores
@@ -131,7 +131,7 @@ def _serve(connection: "Connection[str, Item | None]", perform: object, work: ob
     try:
         while (item := connection.recv()) is not None:
             try:
-                perform(work, item.seeds, item.target)
+                perform(item.work, item.seeds, item.target)
             except Exception:
                 connection.send(traceback.format_exc())
             else:

@@ -21,6 +21,7 @@ def run(
     *,
     tries: int = TRIES,
     on_item: Callable[[Item], None] | None = None,
+    wanted: Callable[[Item], bool] = lambda item: True,
 ) -> Iterator[Item | Failure]:
     """Do a plan.
 
@@ -29,11 +30,12 @@ def run(
         backend: who does it.
         tries: an item that failed so often is given up.
         on_item: called with each item when it is done, in any order; for progress.
+        wanted: asked before an item is begun; one that is not wanted any more is left out.
 
     Yields:
         Every item in the plan's order, once its result is there; or its failure.
     """
-    ended: dict[int, Item | Failure] = {item.number: item for item in plan.items if item.target.exists()}
+    ended: dict[int, Item | Failure | None] = {item.number: item for item in plan.items if item.target.exists()}
     if on_item is not None:
         for item in list(ended.values()):
             on_item(cast(Item, item))
@@ -43,14 +45,22 @@ def run(
 
     def waiting() -> Iterator[Item]:
         while queue:
-            yield queue.popleft()
+            item = queue.popleft()
+            if wanted(item):
+                yield item
+            else:
+                ended[item.number] = None
+
+    def in_order() -> Iterator[Item | Failure]:
+        nonlocal following
+        while following in ended:
+            outcome = ended.pop(following)
+            following += 1
+            if outcome is not None:
+                yield outcome
 
     while following < len(plan.items):
-        while following in ended:
-            yield ended.pop(following)
-            following += 1
-        if following == len(plan.items):
-            return
+        yield from in_order()
         with closing(cast(Any, backend.do(plan, waiting()))) as outcomes:
             for item, reason in outcomes:
                 if not reason and not item.target.exists():
@@ -65,9 +75,7 @@ def run(
                     ended[item.number] = item
                     if on_item is not None:
                         on_item(item)
-                while following in ended:
-                    yield ended.pop(following)
-                    following += 1
+                yield from in_order()
 
 
 def make_backend(name: str, *, workers: int, address: str = "auto", timeout: float = TIMEOUT) -> Backend:

@@ -1,15 +1,16 @@
 """The two kinds of work: episodes that are counted, and episodes that are kept."""
 
+import itertools
 import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from barkyard import evaluation
 from barkyard.acting import make_actor
@@ -17,6 +18,7 @@ from barkyard.datasets import Dataset, DatasetWriter
 from barkyard.envs.env import RobotVectorEnv
 from barkyard.episode import Actor, Episode
 from barkyard.errors import BarkyardError
+from barkyard.evaluation.race import OnBlock, RaceResult, Rules, Setting, follow
 from barkyard.evaluation.result import EvalResult
 from barkyard.files import LOCK, FolderLock, make_folder
 from barkyard.fleet.plan import Backend, Failure, Item, Plan
@@ -109,6 +111,57 @@ def evaluate(
     return whole
 
 
+def race(
+    works: Mapping[str, Work],
+    setting: Setting,
+    seeds: Sequence[int],
+    backend: Backend,
+    folder: Path,
+    rules: Rules | None = None,
+    *,
+    command: str = "",
+    on_block: OnBlock | None = None,
+) -> RaceResult:
+    """`barkyard.evaluation.race.race` by a fleet: the same verdict after the same seeds, and the same results.
+
+    Work is given out ahead of what is known, so a few more episodes are run than are in the results.
+
+    Args:
+        works: who acts where, by name; alike but for the actor.
+        setting: the environment in which they act.
+        seeds: one an episode.
+        backend: who does it.
+        folder: for the items' results, which all machines see; from there an interrupted race goes on.
+        rules: see `barkyard.evaluation.race.race`.
+        command: the same.
+        on_block: the same.
+
+    Raises:
+        InvalidInput: there are fewer than two, names repeat, or an evaluation does not fit.
+        ItemsFailed: an item was given up; the results up to it went to `on_block`.
+        ResultError: an item's result is damaged.
+        BarkyardError: another process works in `folder`.
+    """
+    names, size = tuple(works), next(iter(works.values())).num_envs
+    plans = [_plan(evaluate_item, work, seeds, folder) for work in works.values()]
+    turns = itertools.chain.from_iterable(zip(*(plan.items for plan in plans), strict=True))
+    plan = Plan(evaluate_item, tuple(replace(item, number=number) for number, item in enumerate(turns)))
+
+    def name(item: Item) -> str:
+        return names[item.number % len(names)]
+
+    def blocks(wanted: Callable[[str], bool]) -> Iterator[tuple[str, EvalResult]]:
+        known = run(plan, backend, wanted=lambda item: wanted(name(item)))
+        with closing(cast(Any, known)) as outcomes:
+            for ended in outcomes:
+                if isinstance(ended, Failure):
+                    raise ItemsFailed([ended])
+                yield name(ended), EvalResult.load(ended.target)
+
+    with FolderLock(folder):
+        return follow(blocks, setting, names, seeds, size, rules, command=command, on_block=on_block)
+
+
 def collect(
     work: Work,
     seeds: Sequence[int],
@@ -151,13 +204,13 @@ def collect(
 
 def evaluate_item(work: Work, seeds: tuple[int, ...], target: Path) -> None:
     """Write the result of these seeds."""
-    env, actor, _, fingerprints = _opened(json.dumps(asdict(work), sort_keys=True))
+    env, actor, _, fingerprints = _opened(work)
     evaluation.evaluate(env, actor, seeds, fingerprints=fingerprints).save(target)
 
 
 def collect_item(work: Work, seeds: tuple[int, ...], target: Path) -> None:
     """Write a dataset with the episodes of these seeds."""
-    env, actor, teacher, _ = _opened(json.dumps(asdict(work), sort_keys=True))
+    env, actor, teacher, _ = _opened(work)
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     make_folder(partial.parent)
@@ -187,19 +240,23 @@ def _content(actor: str) -> str:
     return checkpoint_fingerprint(actor)
 
 
-@lru_cache(maxsize=1)
-def _opened(work: str) -> tuple[RobotVectorEnv, Actor, Actor | None, dict[str, str]]:
+def _opened(work: Work) -> tuple[RobotVectorEnv, Actor, Actor | None, dict[str, str]]:
     """The environment and actors of this process, which serve all its items."""
+    env, made = _place(json.dumps([work.env_id, work.env_kwargs, work.num_envs, work.threads], sort_keys=True))
+    for asked in ((work.actor, work.noise), ("expert", 0.0)) if work.teacher else ((work.actor, work.noise),):
+        if asked not in made:
+            made[asked] = make_actor(asked[0], env, asked[1])
+    actor, fingerprints = made[work.actor, work.noise]
+    return env, actor, made["expert", 0.0][0] if work.teacher else None, fingerprints
+
+
+@lru_cache(maxsize=1)
+def _place(told: str) -> tuple[RobotVectorEnv, dict[tuple[str, float], tuple[Actor, dict[str, str]]]]:
+    """An environment, and the actors that have been made for it so far."""
     from gymnasium.vector import AutoresetMode
 
     from barkyard.envs.registry import make_vec_env
 
-    told = Work(**json.loads(work))
-    env = make_vec_env(
-        told.env_id,
-        told.num_envs,
-        autoreset_mode=AutoresetMode.DISABLED,
-        **{"num_threads": told.threads, **told.env_kwargs},
-    )
-    actor, fingerprints = make_actor(told.actor, env, told.noise)
-    return env, actor, make_actor("expert", env)[0] if told.teacher else None, fingerprints
+    env_id, arguments, num_envs, threads = json.loads(told)
+    options = {"num_threads": threads, **arguments}
+    return make_vec_env(env_id, num_envs, autoreset_mode=AutoresetMode.DISABLED, **options), {}

@@ -18,7 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sim_real_plan import EXCITATIONS, FULL, REAL, REAL_SEEDS, SIMULATIONS, Study, Task, trial
+from sim_real_plan import EXCITATIONS, FULL, POSTERIOR, REAL, SIMULATIONS, Study, Task, robot_study, trial
+from sim_real_robots import write_robots
 from sim_real_summary import compare_speed, write_summary
 
 from barkyard.cli.main import main as barkyard
@@ -72,10 +73,12 @@ def evaluate(study: Study, task: Task, policy: str, side: str) -> None:
     out = study.result(task, policy, side)
     if out.exists():
         return
+    plan, real = study.plan, side == REAL
     actor = study.training(task, policy) if policy in task.learners else "expert"
+    episodes = plan.real_episodes if real else plan.episodes
     run("evaluate", task.env, "--actor", actor, "--noise", task.noise.get(policy, 0.0), "--out", out, "--episodes",
-        study.plan.episodes, "--num-envs", study.plan.episodes, "--seed-start", REAL_SEEDS if side == REAL else 0,
-        "--quiet", *_typed({**study.arguments(task, side), "num_threads": 1}))  # fmt: skip
+        episodes, "--num-envs", episodes, "--seed-start", plan.real_seeds if real else 0, "--quiet",
+        *_typed({**study.arguments(task, side), "num_threads": 1}))  # fmt: skip
 
 
 def correlate(study: Study, side: str) -> None:
@@ -114,6 +117,19 @@ def _told(argument: Any) -> str:
     return argument.name if isinstance(argument, Task) else str(argument)
 
 
+def robot_stages(study: Study, count: int) -> Iterable[list[Job]]:
+    """Other surrogates, each with a calibration of its own, and the policies of the study on both sides of it."""
+    robots = [robot_study(study, seed) for seed in range(1, count + 1)]
+    yield [(calibrate, (each, robot)) for each in robots for robot in each.plan.robots]
+    yield [
+        (evaluate, (each, task, policy, side))
+        for each in robots
+        for task in each.plan.tasks
+        for policy in task.policies
+        for side in (REAL, POSTERIOR)
+    ]
+
+
 def stages(study: Study) -> Iterable[list[Job]]:
     """Jobs that do not wait for one another, stage by stage."""
     tasks = study.plan.tasks
@@ -127,11 +143,11 @@ def stages(study: Study) -> Iterable[list[Job]]:
     yield [(correlate, (study, side)) for side in SIMULATIONS]
 
 
-def do_all(study: Study, processes: int) -> dict[str, float]:
+def do_all(stages: Iterable[list[Job]], processes: int) -> dict[str, float]:
     """All stages; the seconds of each."""
     took = {}
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for number, jobs in enumerate(stages(study)):
+        for number, jobs in enumerate(stages):
             began = time.monotonic()
             for done, told in enumerate(pool.map(work, jobs), start=1):
                 print(f"stage {number}, {done} of {len(jobs)}: {told}", file=sys.stderr, flush=True)
@@ -147,6 +163,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--tasks", nargs="+", default=[], help="only these, such as Lift")
     parser.add_argument("--jobs", type=int, default=2, help="processes, one thread each")
     parser.add_argument("--speed", type=int, metavar="EPISODES", help="only time evaluations, this many one at a time")
+    parser.add_argument("--robots", type=int, metavar="N", help="after the study: Lift on so many other surrogates")
     options = parser.parse_args(words)
     plan = trial() if options.trial else FULL
     chosen = tuple(task for task in plan.tasks if task.name in options.tasks or not options.tasks)
@@ -154,8 +171,12 @@ def main(words: Sequence[str] | None = None) -> None:
     if options.speed:
         print(compare_speed(study, options.speed))
         return
+    if options.robots:
+        do_all(robot_stages(study, options.robots), options.jobs)
+        print(write_robots(study, options.robots))
+        return
     began = time.monotonic()
-    took = do_all(study, options.jobs)
+    took = do_all(stages(study), options.jobs)
     write_summary(study)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(each.ru_utime + each.ru_stime for each in used)

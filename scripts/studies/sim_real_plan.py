@@ -8,7 +8,11 @@ from typing import Any
 REAL, SHIPPED, CALIBRATED, POSTERIOR = "surrogate", "shipped", "calibrated", "posterior"
 SIMULATIONS = (SHIPPED, CALIBRATED, POSTERIOR)
 REAL_SEEDS = 100_000
-"""The surrogate's episodes begin this many seeds after the simulated ones: a real robot has no seeds to share."""
+"""Far enough that none is shared: a real robot has no seeds."""
+RANKED_ENV = "barkyard/Lift-v0"
+RANKED = ("expert, noise 0.5", "expert, noise 1", "mlp", "mip, few", "mip, early", "diffusion")
+"""Policies of the study that are tried on further surrogates: those that did not always succeed on the first."""
+RANKED_REAL_EPISODES = 100
 EXCITATIONS = ("chirp", "multisine", "prbs")
 
 
@@ -82,7 +86,9 @@ class Plan:
     Attributes:
         robots: by name.
         tasks: what is tried.
-        episodes: of every policy on every side.
+        episodes: of every policy in every simulation.
+        real_episodes: of every policy on the surrogate.
+        real_seeds: the surrogate's episodes begin this many seeds after the simulated ones.
         starts: random starts of a calibration's search.
         samples: robots drawn from a calibration's posterior.
     """
@@ -90,8 +96,10 @@ class Plan:
     robots: Mapping[str, Robot]
     tasks: tuple[Task, ...]
     episodes: int
+    real_episodes: int
+    real_seeds: int = REAL_SEEDS
     starts: int = 4
-    samples: int = 10
+    samples: int = 25
 
 
 _FIT = ("--quantities", "torque_gain", "damping", "armature", "frictionloss", "delay", "--shared", "delay")
@@ -147,6 +155,7 @@ FULL = Plan(
         _arm("barkyard/PickPlaceCan-v0", 200, 1500),
     ),
     episodes=50,
+    real_episodes=50,
 )
 
 
@@ -163,7 +172,7 @@ def trial() -> Plan:
         )
         for task in tasks
     ]
-    return Plan(robots, tuple(small), episodes=4, starts=1, samples=3)
+    return Plan(robots, tuple(small), episodes=4, real_episodes=4, starts=1, samples=3)
 
 
 @dataclass(frozen=True)
@@ -173,10 +182,12 @@ class Study:
     Attributes:
         out: folder.
         plan: what is done.
+        trained: folder of another study whose policies are taken; by default its own.
     """
 
     out: Path
     plan: Plan
+    trained: Path | None = None
 
     def calibration(self, robot: str) -> Path:
         """What `calibrate` wrote."""
@@ -188,7 +199,7 @@ class Study:
 
     def training(self, task: Task, policy: str) -> Path:
         """Where a policy is trained."""
-        return self.out / task.name / "training" / file_name(policy)
+        return (self.trained or self.out) / task.name / "training" / file_name(policy)
 
     def result(self, task: Task, policy: str, side: str) -> Path:
         """Where an evaluation is."""
@@ -206,6 +217,21 @@ class Study:
             return dict(task.arguments)
         known = {**task.arguments, "calibration": str(self.calibration(task.robot))}
         return {**known, **task.posterior} if side == POSTERIOR else known
+
+
+def robot_study(study: Study, seed: int) -> Study:
+    """The study's policies of `RANKED` on another surrogate, whose scenes are those of the simulated episodes."""
+    task = next(task for task in study.plan.tasks if task.env == RANKED_ENV)
+    noise = {name: each for name, each in task.noise.items() if name in RANKED}
+    learners = {name: each for name, each in task.learners.items() if name in RANKED}
+    plan = replace(
+        study.plan,
+        robots={task.robot: replace(study.plan.robots[task.robot], surrogate=seed)},
+        tasks=(replace(task, noise=noise, learners=learners),),
+        real_episodes=RANKED_REAL_EPISODES,
+        real_seeds=0,
+    )
+    return Study(study.out / "robots" / str(seed), plan, study.out)
 
 
 def file_name(policy: str) -> str:

@@ -46,3 +46,31 @@ def test_a_failure_is_found_replayed_and_filmed(tmp_path: Path, capsys: pytest.C
 def test_bisect_needs_checkpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bisect", LIFT, str(tmp_path / "absent"), "x", "--seed", "1000000000"]) == 2
     assert "no folder of a checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_checkpoint_that_changed_an_outcome_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A policy that learns to lift the cube: of two neighbours that are found the one fails and the other succeeds."""
+    data, run = tmp_path / "data", tmp_path / "run"
+    assert main(["collect", LIFT, "--episodes", "40", "--no-states", "--out", str(data), "--quiet"]) == 0
+    settings = ["observation_steps=1", "action_dropout=0.0", "network.widths=[256,256,256]", "training.warmup_steps=5"]
+    words = ["--policy", "locomotion-mlp", "--steps", "60", "--batch-size", "256", "--keep-every", "10"]
+    assert main(["train", str(data), "--out", str(run), *words, "--override", *settings, "--quiet"]) == 0
+    steps = [str(run / f"step_{step:06d}") for step in range(10, 61, 10)]
+    assert [Path(step).is_dir() for step in steps] == [True] * 6
+    for name, step in (("early", steps[0]), ("late", steps[-1])):
+        evaluate = ["evaluate", LIFT, "--actor", step, "--episodes", "20", "--num-envs", "20", "--quiet"]
+        assert main([*evaluate, "--out", str(tmp_path / f"{name}.json")]) == 0
+    early, late = (EvalResult.load(tmp_path / f"{name}.json").episodes for name in ("early", "late"))
+    seed = next(b.seed for a, b in zip(early, late, strict=True) if b.success and not a.success)
+    capsys.readouterr()
+    assert main(["bisect", str(tmp_path / "late.json"), *steps, "--seed", str(seed), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    tried = found["tried"]
+    assert (tried[steps[0]], tried[steps[-1]], tried[found["before"]], tried[found["after"]]) == (0, 1, 0, 1)
+    assert steps.index(found["after"]) == steps.index(found["before"]) + 1 and len(tried) <= 5
+    for checkpoint in (found["before"], found["after"]):
+        out = tmp_path / f"{Path(checkpoint).name}.json"
+        one = ["--episodes", "1", "--seed-start", str(seed - early[0].seed), "--out", str(out), "--quiet"]
+        assert main(["evaluate", LIFT, "--actor", checkpoint, *one]) == 0
+        assert EvalResult.load(out).episodes[0].success == tried[checkpoint]

@@ -27,14 +27,35 @@ LARGE = (50_000, 100_000)
 
 
 def test_the_estimate_is_that_of_ppi() -> None:
-    """The paper's formula on one row a trial, and a value worked out by hand."""
+    """The paper's formula on one row a trial."""
     counts = PairedCounts(agree=(9, 12), disagree=(2, 8), sim=(12 + 100, 20 + 180))
     real = np.repeat([1, 0, 1, 0], [9, 3, 2, 6])
     sim = np.repeat([1, 1, 0, 0], [9, 3, 2, 6])
+    every = np.repeat([1, 0], [112, 88])
     weight = tuned_weight(counts)
-    assert weight == pytest.approx(np.cov(real, sim, ddof=0)[0, 1] / ((1 + 20 / 180) * sim.var()))
+    assert weight == pytest.approx(np.cov(real, sim, ddof=0)[0, 1] / ((1 + 20 / 180) * every.var(ddof=1)))
     assert powered_estimate(counts, weight) == pytest.approx(real.mean() - weight * (sim.mean() - 100 / 180))
-    assert powered_estimate(counts, 1.0) == pytest.approx(0.5055555555555555)
+
+
+@pytest.mark.parametrize(
+    ("agree", "disagree", "sim", "tuned", "whole"),
+    [
+        ((9, 12), (2, 8), (112, 200), 0.530616883116883, 0.5055555555555555),
+        ((15, 16), (3, 14), (416, 1000), 0.5131533192834563, 0.4790378006872852),
+        ((2, 9), (10, 11), (69, 120), None, 0.75),
+        ((30, 30), (0, 20), (730, 1000), None, 0.7368421052631579),
+    ],
+)
+def test_the_estimate_is_that_of_ppi_py(
+    agree: tuple[int, int], disagree: tuple[int, int], sim: tuple[int, int], tuned: float | None, whole: float
+) -> None:
+    """`ppi_mean_pointestimate` of ppi-python 0.2.3, with lambda chosen by it and 1; without one where it cuts lambda."""
+    counts = PairedCounts(agree, disagree, sim)
+    assert powered_estimate(counts, 1.0) == pytest.approx(whole)
+    if tuned is not None:
+        assert powered_estimate(counts, tuned_weight(counts)) == pytest.approx(tuned)
+    else:
+        assert not 0 <= tuned_weight(counts) <= 1
 
 
 def test_a_simulation_that_always_says_the_same_is_left_out() -> None:

@@ -10,7 +10,7 @@ from barkyard.episode import Observations
 from barkyard.errors import InvalidInput
 from barkyard.evaluation import EvalResult, evaluate, evaluation_seeds
 from barkyard.evaluation.comparison import BETTER, NO_PRACTICAL_DIFFERENCE, NOT_ENOUGH_EVIDENCE, WORSE
-from barkyard.evaluation.race import RaceResult, race
+from barkyard.evaluation.race import OnBlock, RaceResult, Rules, race
 from barkyard.evaluation.sequential import SequentialComparison
 
 from .fakes import FakeVectorEnv, StillActor, succeeds
@@ -46,9 +46,11 @@ class RatedActor(StillActor):
         return np.full((len(observations["steps"]), 2), self._rate, dtype=np.float32)
 
 
-def run(*rates: float, episodes: int = 200, num_envs: int = 8, **options: Any) -> RaceResult:
+def run(
+    *rates: float, episodes: int = 200, num_envs: int = 8, on_block: OnBlock | None = None, **rules: Any
+) -> RaceResult:
     actors = {str(rate): RatedActor(rate) for rate in rates}
-    return race(RatedEnv(num_envs), actors, evaluation_seeds(episodes), **options)
+    return race(RatedEnv(num_envs), actors, evaluation_seeds(episodes), Rules(**rules), on_block=on_block)
 
 
 def fixed(rate: float, episodes: int = 200) -> EvalResult:

@@ -42,6 +42,14 @@ def test_what_is_there_is_not_done_again(tmp_path: Path) -> None:
     assert seen == [1, 0, 2, 3]
 
 
+@pytest.mark.parametrize("backend", [LocalBackend(), ProcessBackend(1, 60.0)], ids=["local", "processes"])
+def test_what_is_not_wanted_any_more_is_left_out(backend: Backend, tmp_path: Path) -> None:
+    """The last item is the first that nobody asks for; those before it are given in order."""
+    ended = list(run(plan(works.square, tmp_path), backend, wanted=lambda item: item.number not in (1, 3)))
+    assert contents(ended) == [SQUARES[0], SQUARES[2]]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_stopped_plan_goes_on(tmp_path: Path) -> None:
     with closing(cast(Any, run(plan(works.square, tmp_path), LocalBackend()))) as ended:
         next(ended)
@@ -64,7 +72,7 @@ def test_workers_that_die_are_replaced(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_hangs_is_killed(tmp_path: Path) -> None:
-    assert contents(list(run(plan(works.hangs_once, tmp_path), ProcessBackend(2, 12.0)))) == SQUARES
+    assert contents(list(run(plan(works.hangs_once, tmp_path), ProcessBackend(2, 20.0)))) == SQUARES
     assert len(list(tmp_path.glob("*.tried"))) == 1
 
 

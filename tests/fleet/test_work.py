@@ -1,15 +1,22 @@
 """Collection and evaluation by a fleet: the same bits as without one."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from gymnasium.vector import AutoresetMode
 
 from barkyard.cli import main
 from barkyard.datasets import Dataset
+from barkyard.envs.registry import make_vec_env
 from barkyard.evaluation import EvalResult, evaluation_seeds
-from barkyard.fleet import Work, evaluate
+from barkyard.fleet import Item, Plan, Work, evaluate, race
 from barkyard.fleet.processes import LocalBackend
 from barkyard.fleet.work import ItemsFailed, collect
 
@@ -54,6 +61,47 @@ def test_an_evaluation_that_was_stopped_goes_on(tmp_path: Path) -> None:
     again = evaluate(WORK, seeds, LocalBackend(), tmp_path / "items")
     assert again.fingerprint == whole.fingerprint
     assert kept.stat().st_mtime_ns == before
+
+
+def raced(out: Path, *words: str) -> dict[str, Any]:
+    asked = ["evaluate", LIFT, "--actor", "expert", "random", "--episodes", "40", "--num-envs", "4", "--out", str(out)]
+    assert main([*asked, "--quiet", "--json", *words]) == 0
+    return {file.stem: EvalResult.load(file) for file in out.glob("*.json")}
+
+
+@pytest.mark.parametrize("backend", ["local", pytest.param("processes", marks=pytest.mark.slow)])
+def test_a_race_finds_the_same_wherever_it_is_run(
+    backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stops after the same seeds; what was run ahead is in no result."""
+    here = raced(tmp_path / "here")
+    found = json.loads(capsys.readouterr().out)
+    there = raced(tmp_path / "there", "--backend", backend, "--workers", "2")
+    found_there = json.loads(capsys.readouterr().out)
+    assert found["verdict"] == "better" and found["episodes"] == 2 * here["expert"].num_episodes < 80
+    assert {**found, "results": ""} == {**found_there, "results": ""}
+    assert {name: each.fingerprint for name, each in here.items()} == {k: v.fingerprint for k, v in there.items()}
+    assert [file.name for file in sorted(tmp_path.iterdir())] == ["here", "there"]
+
+
+def test_a_race_that_was_stopped_goes_on_from_its_items(tmp_path: Path) -> None:
+    """Items that are there are not run again, and beaten actors are given no more of them."""
+    works = {name: replace(WORK, actor=name) for name in ("expert", "random")}
+    seeds = evaluation_seeds(30)
+    ran = []
+
+    class Counting(LocalBackend):
+        def do(self, plan: Plan, items: Iterator[Item]) -> Iterator[tuple[Item, str]]:
+            for item, reason in super().do(plan, items):
+                ran.append(item.work.actor)
+                yield item, reason
+
+    with closing(make_vec_env(LIFT, 1, autoreset_mode=AutoresetMode.DISABLED)) as env:
+        found = race(works, env, seeds, Counting(), tmp_path / "items")
+        assert found.decided_after is not None and len(ran) == 2 * -(-found.decided_after // 2)
+        ran.clear()
+        assert race(works, env, seeds, Counting(), tmp_path / "items").words == found.words
+        assert ran == []
 
 
 def test_items_that_are_given_up_leave_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
