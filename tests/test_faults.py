@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("fault", "rows"), [("kill", 4), ("worker", 1), ("disk", 3), ("read-only", 3), ("clock", 3), ("two", 3), ("nan", 1)]
+    ("fault", "rows"),
+    [("kill", 3), ("server", 1), ("worker", 1), ("disk", 3), ("read-only", 3), ("clock", 3), ("two", 3), ("nan", 1)],
 )
 def test_nothing_finished_is_lost(fault: str, rows: int) -> None:
     words = [

@@ -188,8 +188,11 @@ class _Run:
         if resume and last.exists():
             self._check_settings(last)
             state = self.trainer.restore(last)
-            self.best = float(state["best"]) if state["best"] is not None else float("inf")
-            self.losses, self.seconds = list(state["losses"]), float(state["seconds"])
+            try:
+                self.best = float(state["best"]) if state["best"] is not None else float("inf")
+                self.losses, self.seconds = list(map(float, state["losses"])), float(state["seconds"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise CheckpointError(f"{last / STATE} is damaged: {type(error).__name__}: {error}") from error
             self.saved = self.trainer.step
         if self.trainer.group.leads:
             self._begin_log()
@@ -279,7 +282,10 @@ class _Run:
         os.replace(fresh, log)
 
     def _check_settings(self, last: Path) -> None:
-        before = _flat(read_json(last / STATE).get("settings", {}))
+        settings = read_json(last / STATE).get("settings")
+        if not isinstance(settings, dict):
+            raise CheckpointError(f"{last / STATE} is damaged: it has no settings")
+        before = _flat(settings)
         now = _flat(self.settings)
         newer = {name for name in now.keys() - before.keys() if name.startswith(TRAINING)}
         names = [name for name in sorted({*before, *now} - newer) if before.get(name) != now.get(name)]

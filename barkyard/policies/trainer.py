@@ -151,7 +151,7 @@ class Trainer:
                         "step": torch.tensor(float(self.step), device=parameter.device),
                         **{key: tensors[f"{key}/{name}"].to(parameter.device) for key in ("exp_avg", "exp_avg_sq")},
                     }
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (KeyError, RuntimeError, TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
         self._averaged.n_averaged.fill_(self.step)
         return state

@@ -20,7 +20,8 @@ from fault_suite.server import kill_server
 from fault_suite.surroundings import fill_disk, forbid_writing, spoil_policy, turn_clock, write_together
 from fault_suite.table import Row, head
 
-FAULTS = ("kill", "worker", "hang", "disk", "read-only", "clock", "two", "nan")
+FAULTS = ("kill", "server", "worker", "hang", "disk", "read-only", "clock", "two", "nan")
+JOBS = ("collector", "trainer", "evaluator", "server")
 Try = Callable[[], Row]
 
 
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--others", type=int, default=2, help="of each other fault and job")
     parser.add_argument("--timeout", type=float, default=60.0, help="of a worker that hangs [s]")
     parser.add_argument("--only", nargs="+", choices=FAULTS, default=FAULTS)
+    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=JOBS)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
     prepare()
@@ -53,9 +55,20 @@ def plan(folder: Path, words: argparse.Namespace) -> list[Try]:
     """What is to be tried, with the demonstrations and the policy that it needs."""
     demonstrations, policy = folder / "demonstrations", folder / "policy"
     begin(["collect", ENV, "--episodes", 12, "--out", demonstrations, "--quiet", *KEPT], folder / "says").finish()
-    learn = ["train", demonstrations, "--policy", "locomotion-mlp", "--steps", 20, "--batch-size", 8, "--out", policy]
+    learn: list[object] = [
+        "train",
+        demonstrations,
+        "--policy",
+        "locomotion-mlp",
+        "--steps",
+        20,
+        "--batch-size",
+        8,
+        "--out",
+        policy,
+    ]
     begin([*learn, "--quiet", "--override", *MLP], folder / "says").finish()
-    jobs = [collector(), trainer(demonstrations), evaluator()]
+    jobs = [job for job in (collector(), trainer(demonstrations), evaluator()) if job.name in words.jobs]
     workers = evaluator(6, ("processes", "--workers", 2, "--timeout", words.timeout))
     draw = np.random.default_rng(words.seed)
 
@@ -66,7 +79,8 @@ def plan(folder: Path, words: argparse.Namespace) -> list[Try]:
         return strike_workers(workers, folder / "workers", words.others, words.timeout, how)
 
     tries: dict[str, list[Try]] = {
-        "kill": [*each(kill_job, words.kills), lambda: kill_server(policy, folder / "server", words.kills, draw)],
+        "kill": each(kill_job, words.kills),
+        "server": [lambda: kill_server(policy, folder / "server", words.kills, draw)] if "server" in words.jobs else [],
         "worker": [lambda: strike(signal.SIGKILL)],
         "hang": [lambda: strike(signal.SIGSTOP)],
         "disk": each(fill_disk, words.others),

@@ -54,7 +54,7 @@ class Job:
         return self.left(out), time.monotonic() - began
 
 
-def collector(episodes: int = 12) -> Job:
+def collector(episodes: int = 8) -> Job:
     """Episodes into a dataset."""
 
     def words(out: Path, going_on: bool) -> list[object]:
@@ -67,7 +67,7 @@ def collector(episodes: int = 12) -> Job:
     return Job("collector", "the same `barkyard collect`", words, hashes, progress, "episodes", 1)
 
 
-def trainer(dataset: Path, steps: int = 600, save_every: int = 100) -> Job:
+def trainer(dataset: Path, steps: int = 300, save_every: int = 50) -> Job:
     """A diffusion policy from `dataset`."""
 
     def words(out: Path, going_on: bool) -> list[object]:
@@ -90,7 +90,7 @@ def trainer(dataset: Path, steps: int = 600, save_every: int = 100) -> Job:
     return Job("trainer", command, words, left, progress, "steps", save_every)
 
 
-def evaluator(episodes: int = 12, backend: Iterable[object] = ("local",)) -> Job:
+def evaluator(episodes: int = 8, backend: Iterable[object] = ("local",)) -> Job:
     """An evaluation in items of one episode."""
 
     def words(out: Path, going_on: bool) -> list[object]:

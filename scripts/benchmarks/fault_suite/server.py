@@ -54,9 +54,9 @@ def kill_server(checkpoint: Path, folder: Path, count: int, draw: np.random.Gene
         os.waitpid(robot, 0)
         server.kill()
     outages = _judge(policy, folder / "driven.npz")
+    usual, longest = PERIOD * median(outages), PERIOD * max(outages)
     lost = (
-        f"the policy's actions for {PERIOD * median(outages):.1f} s in the median and {PERIOD * max(outages):.1f} s at most, "
-        "start of the server included; safe actions meanwhile"
+        f"its actions for {usual:.1f} s in the median and {longest:.1f} s at most, its start included; safe ones then"
     )
     return Row("SIGKILL", "server", count, lost, "the same `barkyard serve`; the client connects by itself")
 
