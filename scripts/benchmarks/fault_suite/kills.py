@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 from statistics import median
@@ -33,6 +34,7 @@ def kill_job(job: Job, folder: Path, count: int, draw: np.random.Generator) -> R
             lost.append(time.monotonic() - max(running.began, _newest(out)))
             assert job.progress(out) >= kept, f"{job.unit} are gone that were there"
             kept = job.progress(out)
+        print(f"{job.name}: {len(lost)} of {count} kills", file=sys.stderr)
         running.finish(0, 2)  # 2: killed when all was done, it says that the result is there
         check(job, out, whole)
     cost = f"at most {job.at_most} {job.unit}: {median(lost):.2f} s of work in the median, {max(lost):.2f} s at most"

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -41,7 +42,8 @@ def kill_server(checkpoint: Path, folder: Path, count: int, draw: np.random.Gene
     if robot == 0:
         _drive(f"ws://127.0.0.1:{port}", secret, policy, folder)
     try:
-        for _ in range(count):
+        for number in range(count):
+            print(f"server: {number} of {count} kills", file=sys.stderr)
             server = begin(["serve", checkpoint, "--port", port, "--token-file", token], folder / "says")
             _await_health(port, server)
             assert server.wait(draw.uniform(0.0, UP_AT_MOST)) is None
