@@ -1,7 +1,7 @@
 """Seconds and memory of collecting, training and evaluating against the number of episodes.
 
 Each is a command of `barkyard` in a process of its own, whose time and largest resident memory the system tells.
-Training makes one pass over the windows of the dataset, 256 a step. The start alone is a command that does nothing.
+Training makes one pass over the windows of the dataset, 256 a step.
 """
 
 import argparse
@@ -39,19 +39,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--policy", default="locomotion-mlp")
     parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args(argv)
-    start = cost("envs")
     print(f"{arguments.env}, {arguments.actor}, --num-envs {arguments.num_envs}; {arguments.policy}, one pass")
-    print(f"start alone: {start.seconds:.1f} s, {start.processor:.1f} s of processors, {start.megabytes:.0f} MB")
-    print("| episodes | command | s | s of processors | ms of processors an episode | MB |\n|---|---|---|---|---|---|")
+    print("| episodes | command | s | s of processors | ms of processors for each further episode | MB |")
+    print("|---|---|---|---|---|---|")
     found: dict[str, dict[int, Cost]] = {kind: {} for kind in KINDS}
-    for episodes in arguments.episodes:
+    for episodes in sorted(arguments.episodes):
         for kind, spent in measure(episodes, arguments).items():
+            each = further(found[kind], episodes, spent)
             found[kind][episodes] = spent
-            each = 1e3 * (spent.processor - start.processor) / episodes
-            print(f"| {episodes:,} | {kind} | {spent.seconds:.1f} | {spent.processor:.1f} | {each:.1f} | "
+            print(f"| {episodes:,} | {kind} | {spent.seconds:.1f} | {spent.processor:.1f} | {each} | "
                   f"{spent.megabytes:.0f} |", flush=True)  # fmt: skip
-    for kind, costs in found.items():
-        tell_growth(kind, costs, start)
     if arguments.picture is not None:
         draw(found, arguments.picture)
     return 0
@@ -77,7 +74,7 @@ def measure(episodes: int, words: argparse.Namespace) -> dict[str, Cost]:
 def cost(*words: object) -> Cost:
     """What a command costs. Raises SystemExit where it fails."""
     began = time.monotonic()
-    command = [sys.executable, "-m", "barkyard", *map(str, words), *([] if words == ("envs",) else ["--quiet"])]
+    command = [sys.executable, "-m", "barkyard", *map(str, words), "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         said = process.stderr.read()
@@ -88,14 +85,12 @@ def cost(*words: object) -> Cost:
     return Cost(time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def tell_growth(kind: str, costs: Mapping[int, Cost], start: Cost) -> None:
-    """How time and memory grow from the second largest number of episodes to the largest."""
-    if len(costs) < 2:
-        return
-    fewer, more = sorted(costs)[-2:]
-    longer = (costs[more].processor - start.processor) / (costs[fewer].processor - start.processor)
-    larger = costs[more].megabytes - costs[fewer].megabytes
-    print(f"{kind}: {more / fewer:g} times the episodes take {longer:.1f} times as long and {larger:+.0f} MB")
+def further(before: Mapping[int, Cost], episodes: int, spent: Cost) -> str:
+    """Processor time of each episode beyond the largest number before [ms], in which the start does not count."""
+    if not before:
+        return ""
+    fewer = max(before)
+    return f"{1e3 * (spent.processor - before[fewer].processor) / (episodes - fewer):.1f}"
 
 
 def draw(found: Mapping[str, Mapping[int, Cost]], path: Path) -> None:

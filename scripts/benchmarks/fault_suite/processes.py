@@ -136,7 +136,7 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Callable[[str], None]]:
         if done.returncode:
             raise PermissionError(done.stderr.strip())
 
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     mount(f"size={kilobytes}k", "-t", "tmpfs", "tmpfs")
     try:
         yield lambda options: mount(f"remount,{options}")
