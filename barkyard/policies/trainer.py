@@ -92,9 +92,9 @@ class Trainer:
         narrow = torch.autocast(self.policy.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
         value = 0.0
         for shard in self._shards:
-            meet = shard == self._shards[-1] or not isinstance(self._loss, DistributedDataParallel)
             batch = self.data.training.gather(parts[shard])
-            alone = nullcontext() if meet else self._loss.no_sync()
+            later = shard != self._shards[-1]
+            alone = self._loss.no_sync() if later and isinstance(self._loss, DistributedDataParallel) else nullcontext()
             with _own_randomness(self.seed, self.step, shard) as generator, alone:
                 with narrow:
                     loss = self._loss(batch, generator) / len(self._shards)

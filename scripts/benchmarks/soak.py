@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
 
 from barkyard.acting import make_actor
 from barkyard.envs.registry import make_vec_env
 from barkyard.rollout import rollout
 
 READINGS = 200
+Readings = NDArray[np.float64]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,17 +35,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     steps, megabytes, seconds = soak(arguments.env, arguments.num_envs, arguments.steps)
     settled = steps > 0.1 * arguments.steps
     slope = np.polyfit(steps[settled], megabytes[settled], 1)[0]
-    print(f"{arguments.env}, {arguments.num_envs} environments: {steps[-1]:,} steps in {seconds:.0f} s")
+    print(f"{arguments.env}, {arguments.num_envs} environments: {steps[-1]:,.0f} steps in {seconds:.0f} s")
     for share in (0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 1.0):
         at = min(int(np.searchsorted(steps, share * arguments.steps)), len(steps) - 1)
-        print(f"after {steps[at]:>9,} steps: {megabytes[at]:.1f} MB")
+        print(f"after {steps[at]:>9,.0f} steps: {megabytes[at]:.1f} MB")
     print(f"growth over the last nine tenths: {1e6 * slope:+.2f} MB per million steps")
     if arguments.picture is not None:
         draw(steps, megabytes, f"{arguments.env}, {arguments.num_envs} environments", arguments.picture)
     return 0 if slope * arguments.steps <= arguments.allowed else 1
 
 
-def soak(env_id: str, num_envs: int, total: int) -> tuple[np.ndarray, np.ndarray, float]:
+def soak(env_id: str, num_envs: int, total: int) -> tuple[Readings, Readings, float]:
     """Steps done and resident memory [MB] at each reading, and the seconds that all took."""
     env = make_vec_env(env_id, num_envs, autoreset_mode=AutoresetMode.DISABLED)
     actor, _ = make_actor("random", env)
@@ -59,7 +61,7 @@ def soak(env_id: str, num_envs: int, total: int) -> tuple[np.ndarray, np.ndarray
         if done >= total:
             break
     steps, megabytes = zip(*readings, strict=True)
-    return np.array(steps), np.array(megabytes), time.monotonic() - began
+    return np.array(steps, dtype=np.float64), np.array(megabytes), time.monotonic() - began
 
 
 def resident() -> float:
@@ -70,7 +72,7 @@ def resident() -> float:
     raise RuntimeError("the kernel does not tell the resident memory")
 
 
-def draw(steps: np.ndarray, megabytes: np.ndarray, title: str, path: Path) -> None:
+def draw(steps: Readings, megabytes: Readings, title: str, path: Path) -> None:
     """The curve."""
     from matplotlib import pyplot as plt
 

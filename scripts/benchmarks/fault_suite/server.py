@@ -65,7 +65,9 @@ def kill_server(checkpoint: Path, folder: Path, count: int, draw: np.random.Gene
 
 def _drive(url: str, token: str, policy: Policy, folder: Path) -> None:
     """The robot: what it did, once it is told to stop."""
-    features, actions, safe = policy.features, [], []
+    features = policy.features
+    actions: list[NDArray[np.float32]] = []
+    safe: list[bool] = []
     hold = np.zeros(features.action_dim, dtype=np.float32)
     client = PolicyClient(url, token, lambda _: hold, deadline=0.8 * PERIOD)
     due = time.perf_counter()
