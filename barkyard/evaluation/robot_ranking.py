@@ -231,7 +231,8 @@ def _spread(means: Floats, mean: Floats, weights: Floats) -> Floats:
 def _probability(means: Floats, covariances: Floats, weights: Floats, pair: tuple[int, int]) -> float:
     i, j = pair
     variance = covariances[:, i, i] + covariances[:, j, j] - 2 * covariances[:, i, j]
-    return float(weights @ norm.cdf((means[:, i] - means[:, j]) / np.sqrt(np.maximum(variance, 1e-12))))
+    chance = weights @ norm.cdf((means[:, i] - means[:, j]) / np.sqrt(np.maximum(variance, 1e-12)))
+    return min(float(chance), 1.0)  # weights may add up to a little more
 
 
 def _best(

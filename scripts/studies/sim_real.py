@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sim_real_plan import EXCITATIONS, FULL, POSTERIOR, REAL, SIMULATIONS, Study, Task, robot_study, trial
+from sim_real_plan import CALIBRATED, EXCITATIONS, FULL, POSTERIOR, REAL, SIMULATIONS, Study, Task, robot_study, trial
 from sim_real_robots import write_robots
 from sim_real_summary import compare_speed, write_summary
 
@@ -122,11 +122,12 @@ def robot_stages(study: Study, count: int) -> Iterable[list[Job]]:
     robots = [robot_study(study, seed) for seed in range(1, count + 1)]
     yield [(calibrate, (each, robot)) for each in robots for robot in each.plan.robots]
     yield [
-        (evaluate, (each, task, policy, side))
+        (evaluate, (whole, task, policy, side))
         for each in robots
+        for paired in [replace(each, plan=replace(each.plan, episodes=each.plan.real_episodes))]
         for task in each.plan.tasks
         for policy in task.policies
-        for side in (REAL, POSTERIOR)
+        for whole, side in ((each, REAL), (each, POSTERIOR), (paired, CALIBRATED))
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import norm
-from sim_real_plan import POSTERIOR, REAL, Study, robot_study
+from sim_real_plan import CALIBRATED, POSTERIOR, REAL, Study, robot_study
 
 from barkyard.evaluation import EvalResult
 from barkyard.evaluation.intervals import clopper_pearson
@@ -35,17 +35,18 @@ def write_robots(study: Study, count: int) -> str:
     return text
 
 
-def sides(robot: Study, trials: int) -> tuple[Named, Named, Named]:
+def sides(robot: Study, trials: int, side: str = POSTERIOR) -> tuple[Named, Named, Named]:
     """Simulated results, real trials on seeds that a plan chose, and what else the surrogate did, of every policy."""
     (task,) = robot.plan.tasks
     simulated, tried, rest = [], [], []
     for policy in task.policies:
-        sim, real = (EvalResult.load(robot.result(task, policy, side)) for side in (POSTERIOR, REAL))
+        sim, real = (EvalResult.load(robot.result(task, policy, each)) for each in (side, REAL))
         chosen = {int(seed) for seed in planned_conditions([str(record.seed) for record in sim.episodes])[:trials]}
-        parts = [tuple(r for r in real.episodes if (r.seed in chosen) == inside) for inside in (True, False)]
         simulated.append((policy, sim))
-        tried.append((policy, replace(real, episodes=parts[0], episodes_asked=trials)))
-        rest.append((policy, replace(real, episodes=parts[1], episodes_asked=len(parts[1]))))
+        for where, inside in ((tried, True), (rest, False)):
+            episodes = tuple(record for record in real.episodes if (record.seed in chosen) == inside)
+            if episodes:
+                where.append((policy, replace(real, episodes=episodes, episodes_asked=len(episodes))))
     return simulated, tried, rest
 
 
@@ -102,7 +103,7 @@ def savings_table(robots: Sequence[Study]) -> str:
 
 
 def _savings(robot: Study, trials: int) -> Iterator[tuple[str, tuple[float, ...]]]:
-    simulated, tried, rest = sides(robot, trials)
+    simulated, tried, rest = sides(robot, trials, CALIBRATED)
     truth, real = ({name: result.success_rate for name, result in each} for each in (rest, tried))
     for name, rate in predicted(simulated, tried, trials).rates.items():
         alone = clopper_pearson(round(real[name] * trials), trials)
