@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from barkyard.errors import InvalidInput
 from barkyard.evaluation.correlation import Floats
+from barkyard.evaluation.intervals import clopper_pearson
 
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
@@ -62,13 +63,15 @@ def reliability(probabilities: Floats, outcomes: Floats, edges: Sequence[float] 
 
 
 def reliability_figure(curves: Mapping[str, Sequence[ReliabilityBin]], title: str) -> Figure:
-    """What was said against what happened, with 95 % intervals; a curve a label."""
+    """What was said against what happened, with exact 95 % intervals, ties rounded; a curve a label."""
     figure = Figure(figsize=(5.5, 5), layout="constrained")
     axes = figure.add_subplot()
     axes.plot([0.5, 1], [0.5, 1], color="0.6", linewidth=1, label="as said")
     for label, bins in curves.items():
-        count, said, right = np.array([(each.count, each.said, each.right) for each in bins if each.count]).T
-        axes.errorbar(said, right, 1.96 * np.sqrt(right * (1 - right) / count), marker="o", label=label)
-    axes.set(xlabel="probability that was said", ylabel="share that was right", title=title)
+        filled = [each for each in bins if each.count]
+        said, right = np.array([(each.said, each.right) for each in filled]).T
+        ends = np.array([clopper_pearson(round(each.right * each.count), each.count) for each in filled]).T
+        axes.errorbar(said, right, np.maximum([right - ends[0], ends[1] - right], 0.0), marker="o", label=label)
+    axes.set(xlabel="probability that was said", ylabel="share that was right", title=title, ylim=(-0.02, 1.02))
     axes.legend()
     return figure

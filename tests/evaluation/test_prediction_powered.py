@@ -49,7 +49,7 @@ def test_the_estimate_is_that_of_ppi() -> None:
 def test_the_estimate_is_that_of_ppi_py(
     agree: tuple[int, int], disagree: tuple[int, int], sim: tuple[int, int], tuned: float | None, whole: float
 ) -> None:
-    """`ppi_mean_pointestimate` of ppi-python 0.2.3, with lambda chosen by it and 1; without one where it cuts lambda."""
+    """`ppi_mean_pointestimate` of ppi-python 0.2.3, with its lambda and with 1; None where it cuts its lambda."""
     counts = PairedCounts(agree, disagree, sim)
     assert powered_estimate(counts, 1.0) == pytest.approx(whole)
     if tuned is not None:
