@@ -1,8 +1,16 @@
 """Files that are there whole or not at all, whenever a process or the machine stops."""
 
+import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from barkyard.errors import BarkyardError
+
+LOCK: Final = ".lock"
+"""The file in a folder that says who writes there."""
 
 
 def write_whole(path: Path, content: bytes, partial: str | None = None) -> None:
@@ -45,3 +53,47 @@ def synchronise(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class FolderLock:
+    """Keeps a folder to one writer; the operating system lets go of it when the process ends, however it ends.
+
+    Args:
+        root: the folder, which is there.
+        error: what is raised.
+
+    Raises:
+        BarkyardError: another writer holds it, or the folder cannot be written.
+    """
+
+    def __init__(self, root: Path, error: type[BarkyardError] = BarkyardError) -> None:
+        try:
+            self._file = (root / LOCK).open("a+")
+        except OSError as problem:
+            raise error(f"cannot write in {root}: {problem.strerror}. Choose another folder.") from problem
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise error(
+                f"{root} is being written by another process (pid {holder}). Wait until it is done, or choose another "
+                "folder."
+            ) from problem
+        with suppress(OSError):  # the number only serves the message above; a full disk may refuse it
+            self._file.truncate(0)
+            self._file.write(str(os.getpid()))
+            self._file.flush()
+
+    def release(self) -> None:
+        """Let the next writer in."""
+        self._file.close()
+
+    def __enter__(self) -> "FolderLock":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

@@ -36,12 +36,15 @@ def train(
     env_kwargs: tuple[str, ...] = (),
     body: Annotated[Path | None, arg(metavar="FILE")] = None,
     device: str = "cpu",
+    save_every: int = 500,
     keep_every: int | None = None,
     resume: bool = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """Train a policy on one or more datasets; stopped at any moment, it goes on with --resume. Or by trial, with --rl.
+
+    In several processes, on one machine or many: torchrun --nproc-per-node 2 -m barkyard train ...; see docs/fleet.md.
 
     Args:
         datasets: their folders; the first tells the environment. None with --rl.
@@ -60,6 +63,7 @@ def train(
         env_kwargs: arguments of the environment of --rl, as difficulty=0.2.
         body: an embodiment's JSON file, for policies built on a body; that of the dataset's environment unless given.
         device: torch device.
+        save_every: steps from one checkpoint to the next, which a kill loses at most.
         keep_every: keep a checkpoint step_<number> in DIR each so many steps; barkyard bisect searches them.
         resume: go on with the run in DIR.
         as_json: print a summary as JSON.
@@ -73,6 +77,7 @@ def train(
         raise InvalidInput("give one or more datasets to learn from, or an environment with --rl")
     if init is None:
         policy = policy or DEFAULT
+    from barkyard.policies.parallel import launched
     from barkyard.policies.train import LOG
     from barkyard.policies.train import train as run_training
 
@@ -91,12 +96,15 @@ def train(
             overrides=settings(override, "setting"),
             embodiment=_bodies(datasets, body, policy) if policy else None,
             device=device,
+            save_every=save_every,
             keep_every=keep_every,
             quiet=quiet,
         )
     except KeyboardInterrupt:
         kept = f"{out / 'last'} holds the training so far; the same command with --resume goes on from there."
         raise KeyboardInterrupt(kept if (out / "last").exists() else "Nothing was trained yet.") from None
+    if not launched().leads:
+        return 0
     summary = _last_line(out / LOG)
     if as_json:
         print_json({"checkpoint": str(checkpoint), **summary})

@@ -1,11 +1,8 @@
 """Where a dataset's files are, how they come to be there whole, and which of them are usable."""
 
-import fcntl
-import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +14,13 @@ from barkyard import files
 from barkyard.datasets.encoding import FOOTER, SCHEMA, EpisodeRecord
 from barkyard.datasets.spec import DatasetSpec
 from barkyard.errors import DatasetError
+from barkyard.files import FolderLock
 from barkyard.untrusted import parse_json
 
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 EPISODES_PATH = "meta/episodes/chunk-000/file-000.parquet"
 INFO_PATH, STATS_PATH, TASKS_PATH = "meta/info.json", "meta/stats.json", "meta/tasks.parquet"
 DATA, COMPACTED, REPLACED, DAMAGED = "data", "data.compacted", "data.replaced", "damaged"
-LOCK = ".lock"
 PARTIAL = ".partial"
 """Suffix of a file being written; readers look for `*.parquet` only."""
 CHUNK_SIZE = 1000
@@ -53,46 +50,9 @@ class DataFile:
     records: tuple[EpisodeRecord, ...]
 
 
-class FolderLock:
-    """Keeps a dataset to one writer; the operating system lets go of it when the process ends, however it ends.
-
-    Raises:
-        DatasetError: another writer holds it, or the folder cannot be written.
-    """
-
-    def __init__(self, root: Path) -> None:
-        try:
-            self._file = (root / LOCK).open("a+")
-        except OSError as error:
-            raise DatasetError(f"cannot write in {root}: {error.strerror}. Choose another folder.") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._file.seek(0)
-            holder = self._file.read().strip() or "unknown"
-            self._file.close()
-            raise DatasetError(
-                f"{root} is being written by another process (pid {holder}). Wait until it is done, or record into "
-                "another folder."
-            ) from error
-        with suppress(OSError):  # the number only serves the message above; a full disk may refuse it
-            self._file.truncate(0)
-            self._file.write(str(os.getpid()))
-            self._file.flush()
-
-    def release(self) -> None:
-        """Let the next writer in."""
-        self._file.close()
-
-
-@contextmanager
-def locked(root: Path) -> Iterator[None]:
+def locked(root: Path) -> FolderLock:
     """Hold the dataset's lock. Raises DatasetError if another writer holds it."""
-    lock = FolderLock(root)
-    try:
-        yield
-    finally:
-        lock.release()
+    return FolderLock(root, DatasetError)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -94,7 +94,10 @@ def read_robomimic(path: str | Path, filter_key: str | None = None) -> Iterator[
             for name in _demonstrations(file, filter_key):
                 group = file["data"][name]
                 yield _own_episode(group) if FACTS in group.attrs else _foreign_episode(file["data"], name)
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (
+        *(OSError, KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError),
+        *(ArithmeticError, MemoryError),
+    ) as error:
         raise DatasetError(f"{path} cannot be read as robomimic's HDF5: {type(error).__name__}: {error}") from error
 
 

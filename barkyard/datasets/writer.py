@@ -11,12 +11,11 @@ from barkyard.datasets.compaction import finish_replacement
 from barkyard.datasets.encoding import EpisodeRecord, encode_episode, encode_file
 from barkyard.datasets.files import (
     INFO_PATH,
-    LOCK,
     PARTIAL,
     DataFile,
-    FolderLock,
     damage_report,
     data_path,
+    locked,
     no_space,
     scan,
     write_whole,
@@ -25,7 +24,7 @@ from barkyard.datasets.metadata import begin_metadata, load_info, write_metadata
 from barkyard.datasets.spec import DatasetSpec, check_episode
 from barkyard.episode import Episode
 from barkyard.errors import DatasetError, InvalidInput
-from barkyard.files import make_folder, synchronise
+from barkyard.files import LOCK, FolderLock, make_folder, synchronise
 
 
 class DatasetWriter:
@@ -62,7 +61,7 @@ class DatasetWriter:
             make_folder(root)
         except OSError as error:
             raise DatasetError(f"cannot make {root}: {error.strerror}. Choose another folder.") from error
-        lock = FolderLock(root)
+        lock = locked(root)
         try:
             if any(entry.is_file() and entry.name != LOCK and entry.suffix != PARTIAL for entry in root.rglob("*")):
                 raise DatasetError(f"{root} is not empty and holds no dataset; choose another folder")
@@ -85,7 +84,7 @@ class DatasetWriter:
         """
         root = Path(path)
         info, spec = load_info(root)
-        lock = FolderLock(root)
+        lock = locked(root)
         try:
             finish_replacement(root)
             for leftover in root.rglob(f"*{PARTIAL}"):

@@ -142,7 +142,9 @@ class Embodiment:
             actuators = tuple(Actuator(**_frozen(each)) for each in values["actuators"])
             signals = {name: tuple(map(int, numbers)) for name, numbers in values["signals"].items()}
             return cls(limbs, joints, actuators, bool(values["floating"])).with_signals(signals)
-        except (KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
+        except InvalidInput:
+            raise
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InvalidInput(f"not an embodiment: {type(error).__name__} {error}") from error
 
 

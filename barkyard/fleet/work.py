@@ -20,7 +20,7 @@ from barkyard.episode import Actor, Episode
 from barkyard.errors import BarkyardError
 from barkyard.evaluation.race import OnBlock, RaceResult, Rules, Setting, follow
 from barkyard.evaluation.result import EvalResult
-from barkyard.files import make_folder
+from barkyard.files import LOCK, FolderLock, make_folder
 from barkyard.fleet.plan import Backend, Failure, Item, Plan
 from barkyard.fleet.run import run
 from barkyard.rollout import rollout
@@ -90,15 +90,17 @@ def evaluate(
     Raises:
         ItemsFailed: items were given up; with the result of the rest.
         ResultError: an item's result is damaged.
+        BarkyardError: another process works in `folder`.
     """
     began = time.perf_counter()
     plan = _plan(evaluate_item, work, seeds, folder)
     parts, failures = [], []
-    for ended in run(plan, backend, on_item=on_item):
-        if isinstance(ended, Failure):
-            failures.append(ended)
-        else:
-            parts.append(EvalResult.load(ended.target))
+    with FolderLock(folder):
+        for ended in run(plan, backend, on_item=on_item):
+            if isinstance(ended, Failure):
+                failures.append(ended)
+            else:
+                parts.append(EvalResult.load(ended.target))
     if not parts:
         raise ItemsFailed(failures)
     records = tuple(record for part in parts for record in part.episodes)
@@ -138,6 +140,7 @@ def race(
         InvalidInput: there are fewer than two, names repeat, or an evaluation does not fit.
         ItemsFailed: an item was given up; the results up to it went to `on_block`.
         ResultError: an item's result is damaged.
+        BarkyardError: another process works in `folder`.
     """
     names, size = tuple(works), next(iter(works.values())).num_envs
     plans = [_plan(evaluate_item, work, seeds, folder) for work in works.values()]
@@ -155,7 +158,8 @@ def race(
                     raise ItemsFailed([ended])
                 yield name(ended), EvalResult.load(ended.target)
 
-    return follow(blocks, setting, names, seeds, size, rules, command=command, on_block=on_block)
+    with FolderLock(folder):
+        return follow(blocks, setting, names, seeds, size, rules, command=command, on_block=on_block)
 
 
 def collect(
@@ -180,16 +184,20 @@ def collect(
 
     Raises:
         ItemsFailed: items were given up; after the episodes of the others.
+        BarkyardError: another process works in `folder`.
     """
     failures = []
-    for ended in run(_plan(collect_item, work, seeds, folder), backend, on_item=on_item):
-        if isinstance(ended, Failure):
-            failures.append(ended)
-            continue
-        yield from Dataset.open(ended.target)
-        shutil.rmtree(ended.target)
-    with suppress(OSError):  # what was begun and not ended is still there
-        folder.rmdir()
+    plan = _plan(collect_item, work, seeds, folder)
+    with FolderLock(folder):
+        for ended in run(plan, backend, on_item=on_item):
+            if isinstance(ended, Failure):
+                failures.append(ended)
+                continue
+            yield from Dataset.open(ended.target)
+            shutil.rmtree(ended.target)
+        (folder / LOCK).unlink()
+        with suppress(OSError):  # what was begun and not ended is still there
+            folder.rmdir()
     if failures:
         raise ItemsFailed(failures)
 

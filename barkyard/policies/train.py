@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -14,9 +15,11 @@ import torch
 
 from barkyard.datasets import Dataset
 from barkyard.embodiment import Embodiment
-from barkyard.errors import InvalidInput
+from barkyard.errors import CheckpointError, InvalidInput
+from barkyard.files import LOCK, FolderLock, make_folder
 from barkyard.policies import configuration
 from barkyard.policies.checkpoint import existing, load_policy, make_policy, read_json
+from barkyard.policies.parallel import join, launched, restarted
 from barkyard.policies.policy import ChunkConfig, Origin, Policy
 from barkyard.policies.progress import Progress
 from barkyard.policies.registry import find
@@ -53,7 +56,7 @@ def train(
     Writes `out/last` (a checkpoint that also holds what resuming needs), `out/best` (a checkpoint: lowest held-out
     loss), `out/log.jsonl` (one JSON object a line: `step`, `loss`, `heldout_loss` or null, `lr`, `seconds`) and
     `out/tensorboard`. Killed at any moment, a resumed run ends with the same weights, bit for bit, as one that was not.
-    Ctrl-C saves `out/last` first.
+    Ctrl-C saves `out/last` first. Begun by torchrun in several processes, these share out the shards of each batch.
 
     Args:
         dataset_path: the dataset, or several that are learnt from together; the first tells the environment.
@@ -82,7 +85,7 @@ def train(
     Raises:
         InvalidInput: an argument is wrong, `out` holds another run, or resuming with other settings.
         DatasetError: the dataset is damaged.
-        CheckpointError: a checkpoint cannot be written, or is damaged.
+        CheckpointError: a checkpoint cannot be written, or is damaged, or another process trains in `out`.
         KeyboardInterrupt: Ctrl-C, after `out/last` was saved.
     """
     if keep_every is not None and keep_every < 1:
@@ -104,7 +107,10 @@ def train(
     config = configuration.vary(start.config if start is not None else entry.make_config(), changes)
     if start is not None:
         observation_keys, embodiment = _of_checkpoint(start, config, observation_keys)
-    _check_folder(out, resume)
+    group = launched()
+    resume = resume or (restarted() and out.is_dir())
+    if group.leads:
+        _check_folder(out, resume)
     data = TrainingData(
         [Dataset.open(path) for path in ([dataset_path] if isinstance(dataset_path, str | Path) else dataset_path)],
         config,
@@ -120,7 +126,6 @@ def train(
         policy, policy.origin = start, Origin(name, data.fingerprint)
     else:
         policy = make_policy(name, data.features, data.normalizers, config=config, seed=seed, dataset=data.fingerprint)
-    trainer = Trainer(policy.to(device), data, training, seed)
     settings = {
         "policy": name,
         "init": None if init is None else str(init),
@@ -132,9 +137,16 @@ def train(
         "observations": list(data.features.observations),
         "device": device,
     }
-    run = _Run(out, trainer, settings, log_every, save_every, keep_every)
-    run.begin(resume)
-    run.go_on(quiet)
+    if group.leads:
+        make_folder(out)
+    with FolderLock(out, CheckpointError) if group.leads else nullcontext(), join(device) as group:
+        trainer = Trainer(policy.to(group.device), data, training, seed, group)
+        run = _Run(out, trainer, settings, log_every, save_every, keep_every)
+        run.begin(resume)
+        if group.leads:
+            run.go_on(quiet)
+        else:
+            run.help()
     return out / LAST
 
 
@@ -176,10 +188,14 @@ class _Run:
         if resume and last.exists():
             self._check_settings(last)
             state = self.trainer.restore(last)
-            self.best = float(state["best"]) if state["best"] is not None else float("inf")
-            self.losses, self.seconds = list(state["losses"]), float(state["seconds"])
+            try:
+                self.best = float(state["best"]) if state["best"] is not None else float("inf")
+                self.losses, self.seconds = list(map(float, state["losses"])), float(state["seconds"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise CheckpointError(f"{last / STATE} is damaged: {type(error).__name__}: {error}") from error
             self.saved = self.trainer.step
-        self._begin_log()
+        if self.trainer.group.leads:
+            self._begin_log()
 
     def go_on(self, quiet: bool) -> None:
         """Train to the end."""
@@ -190,7 +206,7 @@ class _Run:
         writer = SummaryWriter(str(self.out / "tensorboard"), purge_step=trainer.step + 1)
         with _Interrupts() as interrupts, Progress(total, trainer.step, quiet) as progress, writer:
             progress.say(self._describe())
-            while trainer.step < total and not interrupts.seen:
+            while trainer.step < total and not trainer.group.any(interrupts.seen):
                 rate = trainer.learning_rate
                 self.losses.append(trainer.advance())
                 self.seconds = time.monotonic() - began
@@ -208,9 +224,18 @@ class _Run:
                     self._save()
             if self.saved != trainer.step:
                 self._save()
-            if interrupts.seen:
+            if trainer.step < total:
                 progress.say(f"interrupted at step {trainer.step}; resume goes on from {self.out / LAST}")
                 raise KeyboardInterrupt
+
+    def help(self) -> None:
+        """Take part in another process's training."""
+        trainer = self.trainer
+        with _Interrupts() as interrupts:
+            while trainer.step < trainer.config.steps and not trainer.group.any(interrupts.seen):
+                trainer.advance()
+        if trainer.step < trainer.config.steps:
+            raise KeyboardInterrupt
 
     def _measure(self) -> float:
         loss = self.trainer.held_out_loss()
@@ -244,7 +269,6 @@ class _Run:
 
     def _begin_log(self) -> None:
         """Drop what a killed run logged after its last checkpoint: it will be logged again."""
-        self.out.mkdir(parents=True, exist_ok=True)
         log = self.out / LOG
         kept = []
         for line in log.read_text().splitlines() if log.exists() else []:
@@ -258,9 +282,13 @@ class _Run:
         os.replace(fresh, log)
 
     def _check_settings(self, last: Path) -> None:
-        before = _flat(read_json(last / STATE).get("settings", {}))
+        settings = read_json(last / STATE).get("settings")
+        if not isinstance(settings, dict):
+            raise CheckpointError(f"{last / STATE} is damaged: it has no settings")
+        before = _flat(settings)
         now = _flat(self.settings)
-        names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+        newer = {name for name in now.keys() - before.keys() if name.startswith(TRAINING)}
+        names = [name for name in sorted({*before, *now} - newer) if before.get(name) != now.get(name)]
         if names:
             changes = "; ".join(f"{name} was {before.get(name)!r} and is now {now.get(name)!r}" for name in names)
             raise InvalidInput(f"cannot resume {self.out} with other settings: {changes}. Train into a new folder.")
@@ -301,7 +329,7 @@ class _Interrupts:
 def _check_folder(out: Path, resume: bool) -> None:
     if resume and not out.is_dir():
         raise InvalidInput(f"nothing to resume: {out} is no folder. Leave out resume to begin a run there.")
-    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not resume and out.exists() and (not out.is_dir() or any(entry.name != LOCK for entry in out.iterdir())):
         raise InvalidInput(f"{out} exists already: go on with that run (resume), or choose a new folder")
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -11,10 +11,12 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from barkyard.errors import BarkyardError, CheckpointError
 from barkyard.policies.averaging import average_of
 from barkyard.policies.checkpoint import WEIGHTS, read_json, read_tensors, replacing, write_policy, write_tensors
+from barkyard.policies.parallel import Group
 from barkyard.policies.policy import Policy
 from barkyard.policies.training_config import TrainingConfig
 from barkyard.policies.training_data import BatchOrder, JoinedWindows, TrainingData
@@ -29,7 +31,8 @@ class Trainer:
     """A policy in training.
 
     Each step's batch and noise are pure functions of the seed and the step's number, so that weights, moments, average
-    and step are the whole state. A run is repeated bit for bit with the same number of torch threads.
+    and step are the whole state. A run is repeated bit for bit with the same number of torch threads. Several processes
+    each take some of the batch's shards, whose noise does not depend on who takes them.
 
     Attributes:
         policy: the weights that the optimiser moves.
@@ -37,7 +40,9 @@ class Trainer:
         step: steps done.
     """
 
-    def __init__(self, policy: Policy, data: TrainingData, config: TrainingConfig, seed: int) -> None:
+    def __init__(
+        self, policy: Policy, data: TrainingData, config: TrainingConfig, seed: int, group: Group | None = None
+    ) -> None:
         self.policy, self.data, self.config, self.seed = policy.train(), data, config, seed
         self._averaged = average_of(policy)
         self.average = cast(Policy, self._averaged.module).eval()
@@ -46,6 +51,9 @@ class Trainer:
         )
         self.order = BatchOrder(len(data.training), config.batch_size, seed, data.weights)
         self.step = 0
+        self.group = group or Group()
+        self._shards = self.group.share(config.shards)
+        self._loss = self.group.wrap(policy)
 
     @property
     def learning_rate(self) -> float:
@@ -62,10 +70,8 @@ class Trainer:
         Raises:
             BarkyardError: the loss is not finite; the weights are left as they were.
         """
-        batch = self.data.training.gather(self.order.batch(self.step))
-        with _own_randomness(self.seed, self.step) as generator:
-            loss = self.policy.loss(batch, generator)
-        value = loss.item()
+        self.optimizer.zero_grad()
+        value = self.group.mean(self._accumulate_gradients())
         if not math.isfinite(value):
             raise BarkyardError(
                 f"the loss is {value} at step {self.step}: the last checkpoint is from before. Lower the learning rate "
@@ -73,13 +79,27 @@ class Trainer:
             )
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
         if self.config.gradient_clip:
             nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.gradient_clip)
         self.optimizer.step()
         self._averaged.update_parameters(self.policy)
         self.step += 1
+        return value
+
+    def _accumulate_gradients(self) -> float:
+        """Mean loss of this process's shards, whose gradients are added up; the last one's is when processes meet."""
+        parts = np.split(self.order.batch(self.step), self.config.shards)
+        narrow = torch.autocast(self.policy.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
+        value = 0.0
+        for shard in self._shards:
+            batch = self.data.training.gather(parts[shard])
+            later = shard != self._shards[-1]
+            alone = self._loss.no_sync() if later and isinstance(self._loss, DistributedDataParallel) else nullcontext()
+            with _own_randomness(self.seed, self.step, shard) as generator, alone:
+                with narrow:
+                    loss = self._loss(batch, generator) / len(self._shards)
+                loss.backward()
+            value += loss.item()
         return value
 
     def held_out_loss(self) -> float:
@@ -131,7 +151,7 @@ class Trainer:
                         "step": torch.tensor(float(self.step), device=parameter.device),
                         **{key: tensors[f"{key}/{name}"].to(parameter.device) for key in ("exp_avg", "exp_avg_sq")},
                     }
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (KeyError, RuntimeError, TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
         self._averaged.n_averaged.fill_(self.step)
         return state
@@ -154,9 +174,9 @@ def mean_loss(policy: Policy, windows: JoinedWindows, seed: int) -> float:
 
 
 @contextmanager
-def _own_randomness(seed: int, step: int) -> Iterator[torch.Generator]:
-    """A generator for one step, and torch's global one (dropout takes no other) seeded alike and then put back."""
-    number = int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0]) >> 1
+def _own_randomness(seed: int, step: int, shard: int = 0) -> Iterator[torch.Generator]:
+    """A generator for a shard of a step; torch's global one (dropout takes no other) is seeded alike, then put back."""
+    number = int(np.random.SeedSequence((seed, step)).generate_state(shard + 1, np.uint64)[shard]) >> 1
     with torch.random.fork_rng():
         torch.manual_seed(number)
         yield torch.Generator().manual_seed(number)

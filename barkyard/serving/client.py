@@ -15,7 +15,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from barkyard.errors import BarkyardError, InvalidInput
-from barkyard.serving.messages import PROTOCOL, SEED, TIME, pack, unpack
+from barkyard.serving.messages import SEED, TIME, pack, read_answer, read_greeting, unpack
 
 Observation = Mapping[str, NDArray[Any]]
 
@@ -129,8 +129,7 @@ class PolicyClient:
         self._asked = None
         if isinstance(answer, str):
             raise InvalidInput(f"the policy server said: {answer}")
-        content = unpack(answer)
-        self._actions, self._first_time = content["actions"], float(content["times"][0])
+        self._actions, self._first_time = read_answer(unpack(answer), self.hello["features"]["action_dim"])
 
     def _lose(self, why: str) -> None:
         self.trouble = why
@@ -160,9 +159,7 @@ class PolicyClient:
             self._ends.wait(_BETWEEN_TRIES)
 
     def _check(self, greeting: str | bytes) -> dict[str, Any]:
-        hello = {} if isinstance(greeting, str) else unpack(greeting)
-        if hello.get("protocol") != PROTOCOL:
-            raise BarkyardError(f"{self.url} speaks {hello.get('protocol')!r}; this client speaks {PROTOCOL!r}")
+        hello = read_greeting({} if isinstance(greeting, str) else unpack(greeting))
         for name, shape in hello["features"]["observations"].items() if self._offered is not None else ():
             offered = (self._offered or {}).get(name)
             if offered is None or tuple(offered) != tuple(shape):

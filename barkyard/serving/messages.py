@@ -86,6 +86,44 @@ def read_request(message: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]
     return Request(windows, float(time), seed)
 
 
+def read_greeting(message: Mapping[str, Any]) -> dict[str, Any]:
+    """The greeting of a server in a message: what it serves.
+
+    Raises:
+        InvalidInput: it is of another protocol, or lacks what a client needs.
+    """
+    if message.get("protocol") != PROTOCOL:
+        raise InvalidInput(f"the server speaks {message.get('protocol')!r:.80}; this client speaks {PROTOCOL!r}")
+    features = message.get("features")
+    try:
+        assert isinstance(features, dict)
+        shapes, dt = features["observations"].values(), features["control_dt"]
+        counts = [message["observation_steps"], features["action_dim"], *(size for shape in shapes for size in shape)]
+        sound = all(type(count) is int and count > 0 for count in counts) and 0 < float(dt) < math.inf
+    except (AssertionError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InvalidInput(f"the server's greeting is damaged: {type(error).__name__}: {error}") from error
+    if not sound:
+        raise InvalidInput(f"the server's greeting has sizes or a control period that cannot be: {features!r:.200}")
+    return dict(message)
+
+
+def read_answer(message: Mapping[str, Any], action_dim: int) -> tuple[NDArray[np.float32], float]:
+    """The actions `(n, A)` in a message, and the time of the first of them [s].
+
+    Raises:
+        InvalidInput: they are no finite actions of that size, or have no time.
+    """
+    actions, times = message.get("actions"), message.get("times")
+    if not isinstance(actions, np.ndarray) or actions.ndim != 2 or actions.shape[1] != action_dim or not len(actions):
+        found = getattr(actions, "shape", type(actions).__name__)
+        raise InvalidInput(f"the server's actions are {found!r:.80}; this robot takes (n, {action_dim})")
+    if not isinstance(times, np.ndarray) or times.shape != actions.shape[:1]:
+        raise InvalidInput(f"the server gave no time for each of {len(actions)} actions")
+    if not np.isfinite(actions).all() or not np.isfinite(times).all():
+        raise InvalidInput("the server's actions or their times are not finite")
+    return actions, float(times[0])
+
+
 def largest_request(shapes: Mapping[str, Sequence[int]], steps: int) -> int:
     """Bytes beyond which a request is not read."""
     numbers = steps * sum(math.prod(shape) for shape in shapes.values())

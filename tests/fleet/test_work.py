@@ -56,7 +56,7 @@ def test_an_evaluation_that_was_stopped_goes_on(tmp_path: Path) -> None:
     seeds = evaluation_seeds(4)
     whole = evaluate(WORK, seeds, LocalBackend(), tmp_path / "whole")
     evaluate(WORK, seeds[:2], LocalBackend(), tmp_path / "items")
-    (kept,) = (tmp_path / "items").iterdir()
+    (kept,) = (tmp_path / "items").glob("[!.]*")
     before = kept.stat().st_mtime_ns
     again = evaluate(WORK, seeds, LocalBackend(), tmp_path / "items")
     assert again.fingerprint == whole.fingerprint

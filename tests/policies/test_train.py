@@ -16,7 +16,7 @@ from barkyard.errors import BarkyardError, CheckpointError, InvalidInput
 from barkyard.policies.actor import PolicyActor
 from barkyard.policies.checkpoint import load_policy, read_tensors
 from barkyard.policies.train import BEST, LAST, LOG, train
-from barkyard.policies.trainer import TENSORS, Trainer
+from barkyard.policies.trainer import STATE, TENSORS, Trainer
 from tests.policies.synthetic import GAIN
 
 TINY: dict[str, Any] = {
@@ -61,7 +61,7 @@ def test_what_a_run_writes(dataset_path: Path, tmp_path: Path, capsys: pytest.Ca
     best = min((line for line in lines if line["heldout_loss"]), key=lambda line: line["heldout_loss"])
     assert load_policy(out / BEST).origin.step == best["step"]
     assert list((out / "tensorboard").glob("events.out.tfevents.*"))
-    assert sorted(path.name for path in out.iterdir()) == [BEST, LAST, LOG, "tensorboard"]
+    assert sorted(path.name for path in out.glob("[!.]*")) == [BEST, LAST, LOG, "tensorboard"]
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "step 30/30" in shown.err and "steps/s" in shown.err and "left" in shown.err
@@ -212,6 +212,15 @@ def test_resuming_from_a_damaged_checkpoint(dataset_path: Path, tmp_path: Path) 
     os.truncate(tmp_path / "run" / LAST / TENSORS, 100)
     with pytest.raises(CheckpointError, match=f"cannot read .*{TENSORS}"):
         run(dataset_path, tmp_path / "run", steps=3, resume=True)
+
+
+@pytest.mark.parametrize("changes", [{"best": "low"}, {"losses": None}, {"seconds": []}, {"settings": 3}])
+def test_resuming_from_a_damaged_state(dataset_path: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    run(dataset_path, tmp_path / "run", steps=2)
+    state = tmp_path / "run" / LAST / STATE
+    state.write_text(json.dumps(json.loads(state.read_text()) | changes))
+    with pytest.raises(CheckpointError, match="is damaged"):
+        run(dataset_path, tmp_path / "run", steps=2, resume=True)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(

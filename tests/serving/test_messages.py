@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 from barkyard.errors import InvalidInput
-from barkyard.serving.messages import SEED, TIME, largest_request, pack, read_request, unpack
+from barkyard.serving.messages import (
+    PROTOCOL,
+    SEED,
+    TIME,
+    largest_request,
+    pack,
+    read_answer,
+    read_greeting,
+    read_request,
+    unpack,
+)
 
 SHAPES = {"position": (2,), "scan": (2, 3)}
 
@@ -105,3 +115,45 @@ def test_a_request_that_does_not_fit_is_refused(changes: dict[str, Any], said: s
 def test_no_request_is_larger_than_the_largest() -> None:
     full = {name: np.zeros((5, *shape)) for name, shape in SHAPES.items()}
     assert len(pack(full | {TIME: 1e9, SEED: 2**62})) < largest_request(SHAPES, 5)
+
+
+def test_an_answer_has_finite_actions_and_their_times() -> None:
+    good = {"actions": np.ones((3, 2), np.float32), "times": np.array([7.0, 7.1, 7.2])}
+    actions, first = read_answer(unpack(pack(good)), 2)
+    assert actions.shape == (3, 2) and first == 7.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"actions": None}, "'NoneType'; this robot takes"),
+        ({"actions": np.ones((3, 4), np.float32)}, r"\(3, 4\); this robot takes \(n, 2\)"),
+        ({"actions": np.ones((0, 2), np.float32)}, "this robot takes"),
+        ({"actions": np.full((3, 2), np.nan, np.float32)}, "not finite"),
+        ({"times": np.zeros(2)}, "no time for each of 3"),
+        ({"times": "now"}, "no time for each of 3"),
+    ],
+)
+def test_a_damaged_answer_is_refused(changes: dict[str, Any], said: str) -> None:
+    """The robot's loop gets our error, for which it holds its safe action."""
+    good = {"actions": np.ones((3, 2), np.float32), "times": np.zeros(3)}
+    with pytest.raises(InvalidInput, match=said):
+        read_answer(unpack(pack(good | changes)), 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"protocol": "other/1"}, "speaks 'other/1'"),
+        ({"features": None}, "damaged"),
+        ({"observation_steps": 0}, "cannot be"),
+        ({"features": {"observations": {"position": [2]}, "action_dim": 2, "control_dt": 0.0}}, "cannot be"),
+        ({"features": {"observations": {"position": 2}, "action_dim": 2, "control_dt": 0.1}}, "damaged"),
+    ],
+)
+def test_a_damaged_greeting_is_refused(changes: dict[str, Any], said: str) -> None:
+    features = {"observations": {"position": [2]}, "action_dim": 2, "control_dt": 0.1}
+    good = {"protocol": PROTOCOL, "features": features, "observation_steps": 2}
+    assert read_greeting(unpack(pack(good))) == good
+    with pytest.raises(InvalidInput, match=said):
+        read_greeting(unpack(pack(good | changes)))

@@ -1,0 +1,1 @@
+"""Faults done to Barkyard's commands on purpose, and what they cost."""
