@@ -97,7 +97,7 @@ def items_beside(out: Path) -> Iterator[Path]:
     """
     from barkyard.fleet.work import ItemsFailed
 
-    items = _items(out)
+    items = items_folder(out)
     try:
         yield items
     except ItemsFailed as failed:
@@ -125,9 +125,9 @@ def collect_by_fleet(
     from barkyard import fleet as fleets
 
     work = replace(fleet.work(env, arguments, actor, num_envs), teacher=teacher, states=states)
-    return partial(fleets.collect, work, backend=fleet.make(), folder=_items(out))
+    return partial(fleets.collect, work, backend=fleet.make(), folder=items_folder(out))
 
 
-def _items(out: Path) -> Path:
+def items_folder(out: Path) -> Path:
     """The folder of items that are done and not yet part of `out`."""
     return out.with_name(f"{out.name}.items")

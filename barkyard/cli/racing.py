@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from barkyard.cli.correlate import named_result, printable
-from barkyard.cli.fleet import Fleet, items_beside
+from barkyard.cli.fleet import Fleet, items_beside, items_folder
 from barkyard.cli.opening import make_actor, open_environment, typed_command
 from barkyard.cli.terminal import Progress, print_json, print_note, print_text
 from barkyard.errors import InvalidInput
@@ -145,7 +145,8 @@ def _files(words: RaceWords, names: Sequence[str]) -> dict[str, Path]:
     if len({*files.values()}) < len(names) or len(files) < len(names):
         raise InvalidInput(f"actors are {', '.join(names)}; give each a name of its own: NAME=ACTOR")
     there = [file for file in files.values() if file.exists()]
-    if there and not words.force:
+    going_on = words.fleet.backend is not None and items_folder(words.out).is_dir()
+    if there and not words.force and not going_on:
         raise InvalidInput(f"{there[0]} is there already; choose another name, or add --force to write over it")
     return files
 

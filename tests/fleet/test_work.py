@@ -84,6 +84,17 @@ def test_a_race_finds_the_same_wherever_it_is_run(
     assert [file.name for file in sorted(tmp_path.iterdir())] == ["here", "there"]
 
 
+def test_a_race_whose_items_are_there_may_be_typed_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its results so far are no earlier results; without items they are, and are not written over."""
+    first = raced(tmp_path / "race", "--backend", "local")
+    (tmp_path / "race.items").mkdir()
+    again = raced(tmp_path / "race", "--backend", "local")
+    assert {name: each.fingerprint for name, each in first.items()} == {k: v.fingerprint for k, v in again.items()}
+    words = ["evaluate", LIFT, "--actor", "expert", "random", "--out", str(tmp_path / "race"), "--backend", "local"]
+    assert main(words) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
 def test_a_race_that_was_stopped_goes_on_from_its_items(tmp_path: Path) -> None:
     """Items that are there are not run again, and beaten actors are given no more of them."""
     works = {name: replace(WORK, actor=name) for name in ("expert", "random")}
