@@ -95,6 +95,7 @@ def _register_get_zero(name: str, factory: str, summary: str, training: str = "t
 
 _register_diffusion("diffusion-unet", "small_unet", "Diffusion Policy, 1-D U-Net, for two cores")
 _register_diffusion("diffusion-transformer", "small_transformer", "Diffusion Policy, transformer, for two cores")
+_register_diffusion("diffusion-dit", "small_dit", "Diffusion Policy, transformer with adaptive norm, for two cores")
 _register_diffusion("diffusion-unet-published", "published_unet", "Diffusion Policy, 1-D U-Net, 65.5 M parameters")
 _register_diffusion("diffusion-transformer-published", "published_transformer", "Diffusion Policy, transformer, 9.0 M")
 _register_diffusion("diffusion-body", "small_body", "Diffusion Policy, Body Transformer, for two cores", True)

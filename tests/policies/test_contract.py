@@ -22,12 +22,16 @@ SMALL = sorted(name for name in POLICIES if not name.endswith("-published"))
 
 
 def make(name: str) -> Policy:
-    """Policies of many bodies read each joint's position, by its name."""
+    """With weights other than the first, among which some are zero. Policies of many bodies read joints' positions."""
     features, normalizers = FEATURES, NORMALIZERS
     if find(name).many_bodies:
         features = replace(features, observations={"joint_pos": (2,), "target": (2,)})
         normalizers = {**normalizers, "joint_pos": normalizers["position"]}
-    return make_policy(name, features, normalizers, config=TINY_UNET if name == "specimen" else None).eval()
+    policy = make_policy(name, features, normalizers, config=TINY_UNET if name == "specimen" else None)
+    with torch.no_grad():
+        for seed, parameter in enumerate(policy.parameters()):
+            parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator(seed)))
+    return policy.eval()
 
 
 def windows(policy: Policy, size: int = 8) -> WindowBatch:

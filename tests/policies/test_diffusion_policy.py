@@ -6,6 +6,7 @@ from torch import Tensor
 from barkyard.datasets import Normalizer, WindowBatch
 from barkyard.errors import InvalidInput
 from barkyard.policies.checkpoint import make_policy
+from barkyard.policies.diffusion.objectives import NoiseSchedule
 from barkyard.policies.diffusion.policy import DiffusionPolicy, masked_mean
 from barkyard.policies.policy import FeatureSpec, Policy
 from tests.policies.synthetic import FEATURES, NORMALIZERS, TINY_UNET, batch, make_tiny
@@ -88,7 +89,7 @@ def test_ddim_recovers_actions_from_the_true_noise(monkeypatch: pytest.MonkeyPat
     actions = torch.linspace(-0.9, 0.9, 16).reshape(1, 8, 2)
 
     def forward(sample: Tensor, steps: Tensor, memory: Tensor) -> Tensor:
-        kept = policy.scheduler.alphas_cumprod[int(steps.flatten()[0])]
+        kept = NoiseSchedule(TINY_UNET).scheduler.alphas_cumprod[int(steps.flatten()[0])]
         return (sample - kept.sqrt() * actions) / (1 - kept).sqrt()
 
     monkeypatch.setattr(policy.network, "encode_steps", lambda steps: steps[:, None])
@@ -103,7 +104,7 @@ def test_ddpm_is_the_posterior_of_ho_et_al() -> None:
     assert isinstance(policy, DiffusionPolicy)
     assert policy.noise_shape == (100, 8, 2)
     noise, observations = noise_for(policy, 2), observe(2)
-    kept = policy.scheduler.alphas_cumprod.double().tolist()
+    kept = NoiseSchedule(TINY_UNET).scheduler.alphas_cumprod.double().tolist()
     with torch.no_grad():
         normalised = policy.observation_limits.normalize(torch.cat(list(observations.values()), dim=-1))
         memory = policy.network.encode_observations(normalised)
@@ -152,3 +153,9 @@ def test_settings_that_do_not_fit() -> None:
         make_tiny("unet", horizon=4)
     with pytest.raises(InvalidInput, match="inference_steps 30 must divide diffusion_steps, 100; valid: 1, 2, 4, 5,"):
         make_tiny("unet", inference_steps=30)
+    with pytest.raises(InvalidInput, match="sampler 'ddim' does not sample what objective 'flow' learns; valid: euler"):
+        make_tiny("unet", objective="flow")
+    with pytest.raises(InvalidInput, match="sampler 'heun' does not sample what objective 'ddpm' learns; valid: ddim,"):
+        make_tiny("unet", sampler="heun")
+    with pytest.raises(InvalidInput, match="inference_steps 0 must be at least 1"):
+        make_tiny("unet", objective="flow", sampler="euler", inference_steps=0)

@@ -1,11 +1,14 @@
 """Sizes and settings of diffusion policies. Imports nothing heavy, so that a registry can be listed quickly."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from barkyard.errors import InvalidInput
 from barkyard.policies.body_transformer.config import Attention
 from barkyard.policies.training_config import TrainingConfig
+
+SAMPLERS: Final = {"ddpm": ("ddim", "ddpm"), "flow": ("euler", "heun")}
+"""What samples from what was learnt by an objective; `mip` has a way of its own."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,21 @@ class TransformerConfig:
 
 
 @dataclass(frozen=True)
+class DitConfig:
+    """The diffusion transformer with adaptive layer norm.
+
+    Attributes:
+        layers: number of blocks.
+        heads: of every attention.
+        width: of a token; even.
+    """
+
+    layers: int
+    heads: int
+    width: int
+
+
+@dataclass(frozen=True)
 class BodyConfig:
     """The Body Transformer: one token a limb, which holds its part of the whole chunk.
 
@@ -74,21 +92,23 @@ class DiffusionConfig:
         observation_steps: observations it sees (To).
         horizon: actions it predicts (Tp); the first belongs to the oldest observation it sees.
         action_steps: of these, how many are executed before it predicts again (Ta), from the newest observation on.
-        objective: `ddpm` predicts the noise and denoises in `inference_steps` evaluations of the network; `mip` is the
-            Minimal Iterative Policy (arXiv 2512.01809), a regression in two evaluations.
-        diffusion_steps: steps of the noise schedule it is trained on.
-        inference_steps: of these, how many are taken when acting; not used by `mip`.
-        sampler: `ddim`, deterministic after the first noise, or `ddpm`, which adds noise at every step.
+        objective: `ddpm` predicts the noise; `flow`, conditional flow matching on the linear path, predicts the
+            velocity from noise to actions; `mip` is the Minimal Iterative Policy (arXiv 2512.01809), a regression in
+            two evaluations.
+        diffusion_steps: steps of the noise schedule that `ddpm` is trained on; the others scale their time by it.
+        inference_steps: steps taken when acting, which for `ddpm` divide `diffusion_steps`; not used by `mip`.
+        sampler: of `ddpm`, `ddim`, deterministic after the first noise, or `ddpm`, which adds noise at every step; of
+            `flow`, `euler`, or `heun`, which evaluates the network twice a step.
     """
 
-    network: UnetConfig | TransformerConfig | BodyConfig
+    network: UnetConfig | TransformerConfig | DitConfig | BodyConfig
     observation_steps: int = 2
     horizon: int = 16
     action_steps: int = 8
-    objective: Literal["ddpm", "mip"] = "ddpm"
+    objective: Literal["ddpm", "flow", "mip"] = "ddpm"
     diffusion_steps: int = 100
     inference_steps: int = 10
-    sampler: Literal["ddim", "ddpm"] = "ddim"
+    sampler: Literal["ddim", "ddpm", "euler", "heun"] = "ddim"
 
     def __post_init__(self) -> None:
         needed = self.observation_steps - 1 + self.action_steps
@@ -97,7 +117,15 @@ class DiffusionConfig:
                 f"horizon {self.horizon} must be at least {needed}: observation_steps ({self.observation_steps}) - 1 + "
                 f"action_steps ({self.action_steps}), each at least 1"
             )
-        if self.inference_steps < 1 or self.diffusion_steps % self.inference_steps:
+        samplers = SAMPLERS.get(self.objective)
+        if samplers and self.sampler not in samplers:
+            raise InvalidInput(
+                f"sampler {self.sampler!r} does not sample what objective {self.objective!r} learns; valid: "
+                f"{', '.join(samplers)}"
+            )
+        if self.inference_steps < 1:
+            raise InvalidInput(f"inference_steps {self.inference_steps} must be at least 1")
+        if self.objective == "ddpm" and self.diffusion_steps % self.inference_steps:
             valid = [str(n) for n in range(1, self.diffusion_steps + 1) if self.diffusion_steps % n == 0]
             raise InvalidInput(
                 f"inference_steps {self.inference_steps} must divide diffusion_steps, {self.diffusion_steps}; "
@@ -129,6 +157,11 @@ def published_transformer() -> DiffusionConfig:
     return DiffusionConfig(network, horizon=10, inference_steps=100, sampler="ddpm")
 
 
+def small_dit() -> DiffusionConfig:
+    """A transformer with adaptive layer norm that trains on two processor cores, about as large as the other."""
+    return DiffusionConfig(DitConfig(layers=4, heads=4, width=128), horizon=12, action_steps=2)
+
+
 def small_body() -> DiffusionConfig:
     """A Body Transformer that trains on two processor cores."""
     return DiffusionConfig(BodyConfig(), horizon=12, action_steps=2)
@@ -151,6 +184,11 @@ def small_unet_training() -> TrainingConfig:
 
 def small_transformer_training() -> TrainingConfig:
     """How the small transformer is trained by default."""
+    return TrainingConfig(steps=6_000, batch_size=64, learning_rate=1e-3, warmup_steps=200)
+
+
+def small_dit_training() -> TrainingConfig:
+    """How the small transformer with adaptive layer norm is trained by default."""
     return TrainingConfig(steps=6_000, batch_size=64, learning_rate=1e-3, warmup_steps=200)
 
 
