@@ -7,17 +7,16 @@ of it goes through the commands of `barkyard`, each of which is done once: what 
 
 import argparse
 import json
-import multiprocessing
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from networks import equal_mlp, interval, run
+from jobs import add_options, backend_of, do_all, run
+from networks import equal_mlp, interval
 
 TEST_SEED = 500_000
 """Seeds of the demonstrations kept apart begin here, far from those that are learnt from."""
@@ -113,7 +112,7 @@ def collect(out: Path, name: str, robot: Robot) -> None:
     arguments = ["--env-kwargs", *robot.env_kwargs] if robot.env_kwargs else []
     for size, seed, folder in [(n, 0, str(n)) for n in robot.sizes] + [(robot.kept_apart, TEST_SEED, "apart")]:
         words = ["--episodes", size, "--num-envs", min(size, 32), "--seed", seed, "--no-states"]
-        run(["collect", robot.env, "--out", out / name / "data" / folder, *words, *arguments])
+        run("collect", robot.env, "--out", out / name / "data" / folder, *words, *arguments, "--quiet")
 
 
 def mlp_settings(out: Path, name: str, robot: Robot) -> tuple[str, ...]:
@@ -134,13 +133,8 @@ def mlp_settings(out: Path, name: str, robot: Robot) -> tuple[str, ...]:
 
 
 def work(job: Job) -> dict[str, Any]:
-    """Train, measure, evaluate; what is there is read."""
-    import torch
-
-    torch.set_num_threads(1)
-    robot, result = job.plan.robots[job.robot], job.folder / "study.json"
-    if result.exists():
-        return dict(json.loads(result.read_text()))
+    """Train, measure, evaluate."""
+    robot = job.plan.robots[job.robot]
     policy, own = NETWORKS[job.network]
     if job.network == "shuffled":
         own = (*own, f"shuffle_seed={job.seed}")
@@ -148,21 +142,19 @@ def work(job: Job) -> dict[str, Any]:
     training = job.folder / "training"
     words = ["--policy", policy, "--steps", robot.steps, "--seed", job.seed, "--override", *settings]
     resume = ["--resume"] if training.exists() else []
-    run(["train", job.out / job.robot / "data" / str(job.size), "--out", training, *words, *resume])
+    run("train", job.out / job.robot / "data" / str(job.size), "--out", training, *words, *resume, "--quiet")
     score = job.folder / "score.json"
     if not score.exists():
         arguments = ["--env-kwargs", *robot.env_kwargs] if robot.env_kwargs else []
         count = ["--episodes", job.plan.episodes, "--num-envs", min(job.plan.episodes, 32)]
-        run(["evaluate", robot.env, "--actor", training / "last", "--out", score, *count, *arguments])
+        run("evaluate", robot.env, "--actor", training / "last", "--out", score, *count, *arguments, "--quiet")
     episodes = json.loads(score.read_text())["episodes"]
-    line = {
+    return {
         "robot": job.robot, "size": job.size, "network": job.network, "seed": job.seed,
         "score": float(np.mean([episode.get("score") or 0.0 for episode in episodes])),
         "success": float(np.mean([episode["success"] for episode in episodes])),
         **action_error(training / "last", job.out / job.robot / "data" / "apart"),
     }  # fmt: skip
-    result.write_text(json.dumps(line, indent=1) + "\n")
-    return line
 
 
 def action_error(checkpoint: Path, dataset: Path) -> dict[str, float]:
@@ -217,7 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", nargs="?", type=Path, default=Path("runs/body_transformer"))
     parser.add_argument("--trial", action="store_true", help="a small one, to see that it works")
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, one thread each")
+    add_options(parser)
     options = parser.parse_args()
     plan: Plan = TRIAL if options.trial else FULL
     jobs: list[Job] = []
@@ -231,10 +223,9 @@ def main() -> None:
             for network in NETWORKS
         ]
     lines = []
-    with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for line in pool.map(work, jobs):
-            lines.append(line)
-            print(f"{len(lines)} of {len(jobs)}: {json.dumps(line)}", file=sys.stderr, flush=True)
+    for line in do_all(work, {job.folder / "study.json": job for job in jobs}, backend_of(options)):
+        lines.append(line)
+        print(f"{len(lines)} of {len(jobs)}: {json.dumps(line)}", file=sys.stderr, flush=True)
     (options.out / "results.json").write_text(json.dumps(lines, indent=1) + "\n")
     (options.out / "report.md").write_text(report(lines, plan))
     print((options.out / "report.md").read_text())

@@ -1,19 +1,11 @@
-"""What the studies of networks share: a baseline of equal size, commands, and intervals over seeds."""
+"""What the studies of networks share: a baseline of equal size, and intervals over seeds."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from barkyard.cli.main import main as barkyard
 from barkyard.datasets import Normalizer
 from barkyard.policies.policy import FeatureSpec
-
-
-def run(words: Sequence[object]) -> None:
-    """Type a command. Raises SystemExit where it fails."""
-    code = barkyard([*map(str, words), "--quiet"])
-    if code:
-        raise SystemExit(f"barkyard {' '.join(map(str, words))} ended with {code}")
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:

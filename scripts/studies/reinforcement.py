@@ -7,18 +7,17 @@ the commands of `barkyard`, each of which is done once: what is there is not mad
 
 import argparse
 import json
-import multiprocessing
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from networks import equal_mlp, interval, run
+from jobs import add_options, backend_of, do_all, run
+from networks import equal_mlp, interval
 
 ENV = "barkyard/QuadrupedVelocity-v0"
 DEAD_IN_TRAINING = "FL_knee"
@@ -96,13 +95,8 @@ def mlp_settings() -> tuple[str, ...]:
 
 
 def work(job: Job) -> dict[str, Any]:
-    """Train and evaluate; what is there is read."""
-    import torch
-
-    torch.set_num_threads(1)
-    result, plan = job.folder / "study.json", job.plan
-    if result.exists():
-        return dict(json.loads(result.read_text()))
+    """Train and evaluate."""
+    plan = job.plan
     policy, own = NETWORKS[job.network]
     training, done = job.folder / "training", job.folder / "trained"
     if not done.exists():
@@ -110,13 +104,12 @@ def work(job: Job) -> dict[str, Any]:
         size = ["--steps", plan.iterations, "--num-envs", plan.num_envs, "--seed", job.seed]
         arguments = dead(DEAD_IN_TRAINING, TRAININGS[job.training])
         settings = ["--override", *plan.settings, *own, *job.settings]
-        run(["train", "--rl", ENV, "--policy", policy, "--out", training, *size, *arguments, *settings])
+        run("train", "--rl", ENV, "--policy", policy, "--out", training, *size, *arguments, *settings, "--quiet")
         done.touch()
     line: dict[str, Any] = {"network": job.network, "training": job.training, "seed": job.seed}
     line["curve"] = curve(training / "log.jsonl")
     line["parameters"] = parameters(training / "last")
     line["dead"] = {actuator: evaluated(job, training / "last", actuator) for actuator in DEAD}
-    result.write_text(json.dumps(line, indent=1) + "\n")
     return line
 
 
@@ -138,7 +131,7 @@ def evaluated(job: Job, checkpoint: Path, actuator: str) -> dict[str, float]:
     score = job.folder / f"dead-{actuator or 'nothing'}.json"
     if not score.exists():
         count = ["--episodes", job.plan.episodes, "--num-envs", min(job.plan.episodes, 50)]
-        run(["evaluate", ENV, "--actor", checkpoint, "--out", score, *count, *dead(actuator, 1.0)])
+        run("evaluate", ENV, "--actor", checkpoint, "--out", score, *count, *dead(actuator, 1.0), "--quiet")
     episodes = json.loads(score.read_text())["episodes"]
     return {name: float(np.mean([episode[name] for episode in episodes])) for name in ("return", "length", "success")}
 
@@ -209,7 +202,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", nargs="?", type=Path, default=Path("runs/reinforcement"))
     parser.add_argument("--trial", action="store_true", help="a small one, to see that it works")
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, one thread each")
+    add_options(parser)
     parser.add_argument("--picture", type=Path, help="where the learning curves go; OUT/curves.png unless given")
     options = parser.parse_args()
     plan = TRIAL if options.trial else FULL
@@ -221,13 +214,10 @@ def main() -> None:
         for network in NETWORKS
     ]
     lines = []
-    with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for line in pool.map(work, jobs):
-            lines.append(line)
-            told_of = {key: line[key] for key in ("network", "training", "seed")} | {
-                "return": line["dead"][""]["return"]
-            }
-            print(f"{len(lines)} of {len(jobs)}: {json.dumps(told_of)}", file=sys.stderr, flush=True)
+    for line in do_all(work, {job.folder / "study.json": job for job in jobs}, backend_of(options)):
+        lines.append(line)
+        what = f"{line['network']}, {line['training']}, seed {line['seed']}"
+        print(f"{len(lines)} of {len(jobs)}: {what}: {line['dead']['']}", file=sys.stderr, flush=True)
     (options.out / "results.json").write_text(json.dumps(lines, indent=1) + "\n")
     (options.out / "report.md").write_text(report(lines))
     draw(lines, options.picture or options.out / "curves.png")
