@@ -64,7 +64,7 @@ _EASY = ("difficulty=0.2",)
 FULL = Plan(
     {
         "quadruped": Robot("barkyard/AgilityCourse-v0", (10, 50, 250), 20, 2500, _EASY),
-        "arm": Robot("barkyard/Lift-v0", (10, 30, 100), 20, 1500, ("controller=JOINT_POSITION",)),
+        "arm": Robot("barkyard/Lift-v0", (10, 30, 100), 20, 1200, ("controller=JOINT_POSITION",)),
     }
 )
 TRIAL = Plan(
