@@ -27,7 +27,8 @@ class PolicyActor:
         self.inference_batch = self._infer.rows
         steps, features = policy.config.observation_steps, policy.features
         self._history: Observations = {
-            key: np.zeros((num_slots, steps, *shape), dtype=np.float32) for key, shape in features.observations.items()
+            key: np.zeros((num_slots, steps, *shape), dtype=np.uint8 if key in features.images else np.float32)
+            for key, shape in features.observations.items()
         }
         self._chunk = np.zeros((num_slots, policy.config.action_steps, features.action_dim), dtype=np.float32)
         self._position = np.zeros(num_slots, dtype=np.intp)

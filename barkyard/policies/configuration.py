@@ -77,6 +77,8 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
         if kind is None:
             raise InvalidInput(f"setting '{name}.kind' is {value.get('kind')!r}; valid: {', '.join(kinds)}")
         return from_json(kind, {key: item for key, item in value.items() if key != "kind"}, f"{name}.")
+    if value is None and type(None) in _alternatives(hint):
+        return None
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         if value in parts:

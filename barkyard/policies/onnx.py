@@ -49,8 +49,9 @@ class Export:
 def export_onnx(policy: Policy, path: Path | str, *, seed: int = 0) -> Export:
     """Write what a policy does when it acts as an ONNX file, and compare it with PyTorch.
 
-    Its inputs are the observation parts, each `(B, To, ...)` float32, and for policies that take it `noise`,
-    `(B, K, Tp, A)` standard normal; its output `actions` is `(B, Ta, A)`. All steps of a denoising are unrolled.
+    Its inputs are the observation parts, each `(B, To, ...)` float32, also images, with values 0 to 255, and for
+    policies that take it `noise`, `(B, K, Tp, A)` standard normal; its output `actions` is `(B, Ta, A)`. All steps of a
+    denoising are unrolled.
 
     Args:
         policy: on the CPU.
@@ -112,6 +113,9 @@ def _examples(policy: Policy, rows: int, seed: int) -> dict[str, NDArray[np.floa
     rng, steps = np.random.default_rng(seed), policy.config.observation_steps
     examples = {}
     for name, shape in policy.features.observations.items():
+        if name in policy.features.images:
+            examples[name] = rng.integers(0, 256, (rows, steps, *shape)).astype(np.float32)
+            continue
         normalizer = policy.normalizers[name]
         spread = rng.uniform(-1.2, 1.2, (rows, steps, *shape))
         examples[name] = (normalizer.center + normalizer.half_range * spread).astype(np.float32)

@@ -42,6 +42,16 @@ class FeatureSpec:
     embodiment: Embodiment | None = None
     bodies: tuple[Embodiment, ...] = ()
 
+    @property
+    def vectors(self) -> dict[str, tuple[int, ...]]:
+        """The observation parts of one axis."""
+        return {key: tuple(shape) for key, shape in self.observations.items() if len(shape) == 1}
+
+    @property
+    def images(self) -> dict[str, tuple[int, ...]]:
+        """The others, which are images (H, W, 3) of uint8."""
+        return {key: tuple(shape) for key, shape in self.observations.items() if len(shape) != 1}
+
     def check(
         self, observation_shapes: Mapping[str, Sequence[int]], action_dim: int, embodiment: Embodiment | None = None
     ) -> None:
@@ -147,7 +157,7 @@ class Policy(nn.Module, ABC):
     Attributes:
         config: its configuration.
         features: what it sees and commands.
-        normalizers: one for each observation part and one for `action`.
+        normalizers: one for each vector that it observes and one for `action`.
         origin: where its weights came from.
         inference_batch: rows of every inference, unless its actor is told otherwise; a multiple of 16.
     """
@@ -158,7 +168,7 @@ class Policy(nn.Module, ABC):
         self, config: ChunkConfig, features: FeatureSpec, normalizers: Mapping[str, Normalizer], origin: Origin
     ) -> None:
         super().__init__()
-        missing = {*features.observations, "action"} - set(normalizers)
+        missing = {*features.vectors, "action"} - set(normalizers)
         if missing:
             raise InvalidInput(
                 f"no normalizer for {', '.join(sorted(missing))}; given: {', '.join(sorted(normalizers))}"

@@ -19,6 +19,7 @@ class PolicyEntry:
         training: `module:function` that makes its default `TrainingConfig`.
         needs_body: whether its features must have an embodiment.
         many_bodies: whether it learns from datasets of different bodies.
+        reads_images: whether it learns from images and the robot's own senses, unless told what to observe.
     """
 
     name: str
@@ -28,6 +29,7 @@ class PolicyEntry:
     training: str
     needs_body: bool = False
     many_bodies: bool = False
+    reads_images: bool = False
 
     def policy_class(self) -> Any:
         """The class, imported now."""
@@ -67,10 +69,13 @@ def load_object(path: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def _register_diffusion(name: str, factory: str, summary: str, needs_body: bool = False) -> None:
+def _register_diffusion(
+    name: str, factory: str, summary: str, *, needs_body: bool = False, reads_images: bool = False
+) -> None:
     room = "barkyard.policies.diffusion"
-    config = f"{room}.config:{factory}"
-    register(PolicyEntry(name, summary, f"{room}.policy:DiffusionPolicy", config, f"{config}_training", needs_body))
+    policy, config = f"{room}.policy:DiffusionPolicy", f"{room}.config:{factory}"
+    training = f"{config}_training"
+    register(PolicyEntry(name, summary, policy, config, training, needs_body=needs_body, reads_images=reads_images))
 
 
 def _register_locomotion(name: str, factory: str, summary: str) -> None:
@@ -98,7 +103,12 @@ _register_diffusion("diffusion-transformer", "small_transformer", "Diffusion Pol
 _register_diffusion("diffusion-dit", "small_dit", "Diffusion Policy, transformer with adaptive norm, for two cores")
 _register_diffusion("diffusion-unet-published", "published_unet", "Diffusion Policy, 1-D U-Net, 65.5 M parameters")
 _register_diffusion("diffusion-transformer-published", "published_transformer", "Diffusion Policy, transformer, 9.0 M")
-_register_diffusion("diffusion-body", "small_body", "Diffusion Policy, Body Transformer, for two cores", True)
+_register_diffusion(
+    "diffusion-body", "small_body", "Diffusion Policy, Body Transformer, for two cores", needs_body=True
+)
+_register_diffusion(
+    "diffusion-unet-image", "image_unet", "Diffusion Policy from images, for two cores", reads_images=True
+)
 _register_diffusion("mip-unet", "mip_unet", "Minimal Iterative Policy, 1-D U-Net, for two cores")
 _register_diffusion("mip-transformer", "mip_transformer", "Minimal Iterative Policy, transformer, for two cores")
 _register_locomotion("locomotion-transformer", "transformer", "Causal transformer over 15 steps, for legged robots")

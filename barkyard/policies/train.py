@@ -120,6 +120,7 @@ def train(
         entry.policy_class().fit_observation,
         embodiment,
         weights,
+        entry.reads_images,
     )
     if start is not None:
         start.features.check(data.features.observations, data.features.action_dim)

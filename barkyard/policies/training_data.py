@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from barkyard import provenance
 from barkyard.datasets import Dataset, Normalizer, WindowBatch, Windows, split_episodes
+from barkyard.datasets.spec import STATE
 from barkyard.embodiment import Embodiment
 from barkyard.episode import EXPERT_ACTION, POLICY_ACTION
 from barkyard.errors import InvalidInput
@@ -24,7 +25,7 @@ class TrainingData:
     Args:
         datasets: what is learnt from, one or more; the first tells the environment.
         config: of the policy.
-        observation_keys: observation parts to learn from; all vectors but `expert_action` unless given.
+        observation_keys: observation parts to learn from; see `choose_keys`.
         held_out: fraction of the episodes to measure on.
         seed: of the split.
         fit_observation: makes the normalizer of an observation part from its `(N, d)` values.
@@ -32,13 +33,14 @@ class TrainingData:
             dataset where they differ. Then parts and actions are padded with zeros to the widest, and batches have the
             part `BODY`.
         weights: of the steps by who acted, see `step_weights`.
+        images: whether images are learnt from.
 
     Attributes:
         features: what a policy that learns from it sees and commands.
         training: the windows to train on.
         weights: `(len(training),)` how often each is drawn, relative to the others; None where all are alike.
         held_out: the windows of the episodes kept out.
-        normalizers: fitted to the training episodes: one for each observation part, and one for `action`.
+        normalizers: fitted to the training episodes: one for each vector, and one for `action`.
 
     Raises:
         InvalidInput: there is no dataset, they differ in what is learnt, or observation parts are not valid.
@@ -54,12 +56,13 @@ class TrainingData:
         fit_observation: Callable[[NDArray[np.float32]], Normalizer] = Normalizer.fit,
         embodiment: Embodiment | Sequence[Embodiment] | None = None,
         weights: Mapping[str, float] | None = None,
+        images: bool = False,
     ) -> None:
         sources = [with_expert_actions(each) for each in ([datasets] if isinstance(datasets, Dataset) else datasets)]
         if not sources:
             raise InvalidInput("there is no dataset to learn from; give one or more")
         first = sources[0]
-        keys = choose_keys(first, observation_keys)
+        keys = choose_keys(first, observation_keys, images)
         shapes = {key: first.observation_shapes[key] for key in keys}
         each_body = None if embodiment is None or isinstance(embodiment, Embodiment) else list(embodiment)
         if each_body is not None and len(each_body) != len(sources):
@@ -80,17 +83,19 @@ class TrainingData:
         )
         splits = [split_episodes(each.num_episodes, held_out, seed) for each in sources]
 
-        def windows(side: int, steps: int, horizon: int) -> JoinedWindows:
+        def windows(side: int, steps: int, horizon: int, parts: Sequence[str]) -> JoinedWindows:
             pairs = zip(sources, splits, strict=True)
             return JoinedWindows(
-                [Windows(each, steps, horizon, 1 - steps, keys, split[side]) for each, split in pairs], sources, rows
+                [Windows(each, steps, horizon, 1 - steps, parts, split[side]) for each, split in pairs], sources, rows
             )
 
-        self.training, self.held_out = (windows(side, config.observation_steps, config.horizon) for side in (0, 1))
+        steps, horizon = config.observation_steps, config.horizon
+        self.training, self.held_out = (windows(side, steps, horizon, keys) for side in (0, 1))
         self.weights = self.training.weights(weights or {})
-        frames = windows(0, 1, 1)
+        vectors = list(self.features.vectors)
+        frames = windows(0, 1, 1, vectors)
         every = frames.gather(np.arange(len(frames)))
-        self.normalizers = {key: fit_observation(every.observations[key][:, 0]) for key in keys}
+        self.normalizers = {key: fit_observation(every.observations[key][:, 0]) for key in vectors}
         self.normalizers["action"] = Normalizer.fit(every.actions)
 
 
@@ -199,22 +204,36 @@ def with_expert_actions(dataset: Dataset) -> Dataset:
     return labelled
 
 
-def choose_keys(dataset: Dataset, keys: Sequence[str] | None) -> list[str]:
-    """The observation parts to learn from: those asked for, or else all vectors but others' actions.
+def choose_keys(dataset: Dataset, keys: Sequence[str] | None, images: bool = False) -> list[str]:
+    """The observation parts to learn from.
+
+    Args:
+        dataset: where they are.
+        keys: those asked for. Unless given, all vectors but others' actions; with images, all images and what the
+            robot senses of itself, for what else is in the scene is to be seen.
+        images: whether images may be learnt from.
 
     Raises:
-        InvalidInput: a part is unknown, no vector, or what is to be learnt.
+        InvalidInput: a part is unknown, neither a vector nor an image that is read, or what is to be learnt; or there
+            are no images.
     """
     shapes = dataset.observation_shapes
     vectors = [key for key, shape in shapes.items() if len(shape) == 1 and key not in _OTHERS_ACTIONS]
+    pictures = [key for key, place in dataset.spec.parts.items() if images and place.key in dataset.spec.cameras]
+    if images and not pictures:
+        raise InvalidInput(
+            f"{dataset.path} has no images, which this policy reads: collect with --env-kwargs 'cameras=[\"front\"]', "
+            "or take a policy that reads vectors"
+        )
     if keys is None:
-        return vectors
+        parts = dataset.spec.parts
+        return [*(key for key in vectors if not images or parts[key].key == STATE), *pictures]
     dataset.check_parts(keys)
-    others = [key for key in keys if key not in vectors]
+    others = [key for key in keys if key not in vectors and key not in pictures]
     if others or not keys:
         raise InvalidInput(
-            f"observation_keys {list(keys)} must be one or more vectors other than {' and '.join(_OTHERS_ACTIONS)}; no "
-            f"policy reads images yet. Valid: {', '.join(vectors)}"
+            f"observation_keys {list(keys)} must be one or more parts that this policy reads: "
+            f"{', '.join([*vectors, *pictures])}"
         )
     return list(keys)
 

@@ -22,11 +22,13 @@ SMALL = sorted(name for name in POLICIES if not name.endswith("-published"))
 
 
 def make(name: str) -> Policy:
-    """With weights other than the first, among which some are zero. Policies of many bodies read joints' positions."""
+    """With weights other than the first, among which some are zero. What it observes is what it is made for."""
     features, normalizers = FEATURES, NORMALIZERS
     if find(name).many_bodies:
         features = replace(features, observations={"joint_pos": (2,), "target": (2,)})
         normalizers = {**normalizers, "joint_pos": normalizers["position"]}
+    if find(name).reads_images:
+        features = replace(features, observations={"position": (2,), "image_front": (80, 78, 3)})
     policy = make_policy(name, features, normalizers, config=TINY_UNET if name == "specimen" else None)
     with torch.no_grad():
         for seed, parameter in enumerate(policy.parameters()):
@@ -35,7 +37,13 @@ def make(name: str) -> Policy:
 
 
 def windows(policy: Policy, size: int = 8) -> WindowBatch:
-    return batch(size, policy.config, keys=tuple(policy.features.observations))
+    data = batch(size, policy.config, keys=tuple(policy.features.vectors))
+    shape = (size, policy.config.observation_steps)
+    pictures = {
+        key: np.random.default_rng(i).integers(0, 256, (*shape, *picture), dtype=np.uint8)
+        for i, (key, picture) in enumerate(policy.features.images.items())
+    }
+    return replace(data, observations={**data.observations, **pictures})
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -45,7 +53,8 @@ def generator(seed: int = 0) -> torch.Generator:
 def inputs(policy: Policy) -> tuple[dict[str, Tensor], Tensor]:
     steps = policy.config.observation_steps
     seen = {
-        key: torch.rand(ROWS, steps, 2, generator=generator(i)) for i, key in enumerate(policy.features.observations)
+        key: torch.rand(ROWS, steps, *shape, generator=generator(i)) * (255 if key in policy.features.images else 1)
+        for i, (key, shape) in enumerate(policy.features.observations.items())
     }
     return seen, torch.randn(ROWS, *policy.noise_shape, generator=generator(9))
 

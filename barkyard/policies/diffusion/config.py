@@ -84,6 +84,32 @@ class BodyConfig:
 
 
 @dataclass(frozen=True)
+class VisionConfig:
+    """How images are read; each camera has a network of its own.
+
+    Attributes:
+        network: `short`, five convolutions, for two processor cores, or `resnet18`.
+        crop: height and width that are cut out of an image [pixels]: at random in training, else in the middle.
+        points: that the spatial softmax finds.
+        features: length of what is made of an image.
+        brightness: most that the values of an image, -1 to 1, are scaled and moved by in training.
+    """
+
+    network: Literal["short", "resnet18"] = "short"
+    crop: int = 76
+    points: int = 32
+    features: int = 64
+    brightness: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("crop", "points", "features"):
+            if getattr(self, name) < 1:
+                raise InvalidInput(f"vision.{name} {getattr(self, name)} must be at least 1")
+        if not 0.0 <= self.brightness < 1.0:
+            raise InvalidInput(f"vision.brightness {self.brightness} must be at least 0 and below 1")
+
+
+@dataclass(frozen=True)
 class DiffusionConfig:
     """A diffusion policy.
 
@@ -99,6 +125,7 @@ class DiffusionConfig:
         inference_steps: steps taken when acting, which for `ddpm` divide `diffusion_steps`; not used by `mip`.
         sampler: of `ddpm`, `ddim`, deterministic after the first noise, or `ddpm`, which adds noise at every step; of
             `flow`, `euler`, or `heun`, which evaluates the network twice a step.
+        vision: how images are read; without it, vectors alone are.
     """
 
     network: UnetConfig | TransformerConfig | DitConfig | BodyConfig
@@ -109,6 +136,7 @@ class DiffusionConfig:
     diffusion_steps: int = 100
     inference_steps: int = 10
     sampler: Literal["ddim", "ddpm", "euler", "heun"] = "ddim"
+    vision: VisionConfig | None = None
 
     def __post_init__(self) -> None:
         needed = self.observation_steps - 1 + self.action_steps
@@ -167,6 +195,11 @@ def small_body() -> DiffusionConfig:
     return DiffusionConfig(BodyConfig(), horizon=12, action_steps=2)
 
 
+def image_unet() -> DiffusionConfig:
+    """The small U-Net with short networks for images of at least 76 x 76."""
+    return replace(small_unet(), vision=VisionConfig())
+
+
 def mip_unet() -> DiffusionConfig:
     """The small U-Net as a Minimal Iterative Policy: learns in fewer steps, acts in two evaluations."""
     return replace(small_unet(), objective="mip", action_steps=4)
@@ -195,6 +228,11 @@ def small_dit_training() -> TrainingConfig:
 def small_body_training() -> TrainingConfig:
     """How the small Body Transformer is trained by default."""
     return TrainingConfig(steps=6_000, batch_size=64, learning_rate=1e-3, warmup_steps=200)
+
+
+def image_unet_training() -> TrainingConfig:
+    """How the small U-Net is trained from images by default."""
+    return TrainingConfig(steps=4_000, batch_size=64, learning_rate=1e-3, warmup_steps=200)
 
 
 def mip_unet_training() -> TrainingConfig:

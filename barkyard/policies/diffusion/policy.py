@@ -10,23 +10,32 @@ from torch import Tensor, nn
 from barkyard.datasets import Normalizer, WindowBatch
 from barkyard.errors import InvalidInput
 from barkyard.policies.diffusion.body import BodyDenoiser
-from barkyard.policies.diffusion.config import BodyConfig, DiffusionConfig, DitConfig, TransformerConfig, UnetConfig
+from barkyard.policies.diffusion.config import (
+    BodyConfig,
+    DiffusionConfig,
+    DitConfig,
+    TransformerConfig,
+    UnetConfig,
+    VisionConfig,
+)
 from barkyard.policies.diffusion.dit import DiffusionTransformer
 from barkyard.policies.diffusion.network import DenoisingNetwork
 from barkyard.policies.diffusion.objectives import Denoiser, make_objective
 from barkyard.policies.diffusion.transformer import ConditionalTransformer
 from barkyard.policies.diffusion.unet import ConditionalUnet
+from barkyard.policies.diffusion.vision import ImageEncoder
 from barkyard.policies.policy import FeatureSpec, Origin, Policy
 
 
 class DiffusionPolicy(Policy):
-    """Chi et al., Diffusion Policy (arXiv 2303.04137), on vectors.
+    """Chi et al., Diffusion Policy (arXiv 2303.04137), on vectors, and on images where its configuration has `vision`.
 
     Observations and actions are normalised to [-1, 1] by their limits in the data; predictions never leave the
     actions' limits.
 
     Raises:
-        InvalidInput: an observation is no vector, or the horizon does not fit the network.
+        InvalidInput: an observation is neither a vector nor an image that is read, or the horizon does not fit the
+            network.
     """
 
     def __init__(
@@ -38,13 +47,17 @@ class DiffusionPolicy(Policy):
     ) -> None:
         super().__init__(config, features, normalizers, origin)
         self.diffusion = config
-        not_vectors = [key for key, shape in features.observations.items() if len(shape) != 1]
-        if not_vectors or not features.observations:
+        if features.images and (config.vision is None or isinstance(config.network, BodyConfig)):
             raise InvalidInput(
-                f"diffusion policies read one or more vectors, which excludes {', '.join(not_vectors) or 'nothing'}: "
-                f"choose observation_keys among those of one axis"
+                f"this diffusion policy reads vectors, which excludes {', '.join(features.images)}: choose "
+                "observation_keys among those of one axis, or a policy that reads images, such as diffusion-unet-image"
             )
-        self.observation_limits = Limits([normalizers[key] for key in features.observations])
+        if not features.observations:
+            raise InvalidInput("a diffusion policy observes one or more parts; observation_keys has none")
+        self.observation_limits = Limits([normalizers[key] for key in features.vectors])
+        self.encoders = nn.ModuleDict(
+            {key: ImageEncoder(config.vision, shape) for key, shape in features.images.items() if config.vision}
+        )
         self.action_limits = Limits([normalizers["action"]])
         self.network = _make_network(config, features)
         self.objective = make_objective(config)
@@ -58,7 +71,7 @@ class DiffusionPolicy(Policy):
         """Mean squared error over the actions that are not padding."""
         device = self.device
         parts = {key: torch.from_numpy(batch.observations[key]).to(device) for key in self.features.observations}
-        denoise = self._observe(parts)
+        denoise = self._observe(parts, generator if self.training else None)
         actions = self.action_limits.normalize(torch.from_numpy(batch.actions).to(device))
         real = ~torch.from_numpy(batch.is_pad).to(device)
         noise = torch.randn(actions.shape, generator=generator).to(device)
@@ -69,9 +82,11 @@ class DiffusionPolicy(Policy):
         sample = self.objective.sample(self._observe(observations), noise)
         return self.action_limits.denormalize(sample.clamp(-1.0, 1.0))
 
-    def _observe(self, observations: Mapping[str, Tensor]) -> Denoiser:
-        values = torch.cat([observations[key] for key in self.features.observations], dim=-1)
-        return Denoiser(self.network, self.network.encode_observations(self.observation_limits.normalize(values)))
+    def _observe(self, observations: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Denoiser:
+        vectors = [observations[key] for key in self.features.vectors]
+        seen = [self.observation_limits.normalize(torch.cat(vectors, dim=-1))] if vectors else []
+        seen += [encoder(observations[key], generator) for key, encoder in self.encoders.items()]
+        return Denoiser(self.network, self.network.encode_observations(torch.cat(seen, dim=-1)))
 
 
 _NETWORKS: Final[dict[type, Any]] = {
@@ -89,7 +104,8 @@ def _make_network(config: DiffusionConfig, features: FeatureSpec) -> DenoisingNe
         config.horizon,
         features.action_dim,
         config.observation_steps,
-        sum(shape[0] for shape in features.observations.values()),
+        sum(size for (size,) in features.vectors.values())
+        + len(features.images) * (config.vision or VisionConfig()).features,
     )
     return network
 
@@ -100,7 +116,7 @@ class Limits(nn.Module):
     def __init__(self, normalizers: list[Normalizer]) -> None:
         super().__init__()
         for name in ("center", "half_range"):
-            values = np.concatenate([getattr(normalizer, name) for normalizer in normalizers])
+            values = np.concatenate([np.empty(0), *(getattr(normalizer, name) for normalizer in normalizers)])
             self.register_buffer(name, torch.from_numpy(values.astype(np.float32)), persistent=False)
         self.center: Tensor
         self.half_range: Tensor
