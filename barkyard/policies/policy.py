@@ -223,6 +223,28 @@ class Policy(nn.Module, ABC):
             `(N, Tp, A)` actions as the environment takes them.
         """
 
+    @property
+    def inpaints(self) -> bool:
+        """Whether it has `inpaint`."""
+        return False
+
+    def inpaint(self, observations: Mapping[str, Tensor], noise: Tensor, known: Tensor, weights: Tensor) -> Tensor:
+        """Predict chunks of which some actions are known before.
+
+        Args:
+            observations: as for `predict`.
+            noise: as for `predict`.
+            known: `(N, Tp, A)` actions as the environment takes them; anything finite where nothing is known.
+            weights: `(Tp,)` how much each is held to: 1 is frozen, 0 free.
+
+        Returns:
+            `(N, Tp, A)` actions as the environment takes them.
+
+        Raises:
+            InvalidInput: this policy cannot.
+        """
+        raise InvalidInput(f"policy {self.origin.policy!r} cannot predict chunks of which a part is known")
+
     def act(self, observations: Mapping[str, Tensor], noise: Tensor) -> Tensor:
         """Predict only what is executed: the actions from the newest observation on.
 

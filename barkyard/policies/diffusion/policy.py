@@ -13,7 +13,7 @@ from barkyard.policies.diffusion.body import BodyDenoiser
 from barkyard.policies.diffusion.config import BodyConfig, DiffusionConfig, DitConfig, TransformerConfig, UnetConfig
 from barkyard.policies.diffusion.dit import DiffusionTransformer
 from barkyard.policies.diffusion.network import DenoisingNetwork
-from barkyard.policies.diffusion.objectives import Denoiser, make_objective
+from barkyard.policies.diffusion.objectives import Denoiser, Known, make_objective
 from barkyard.policies.diffusion.transformer import ConditionalTransformer
 from barkyard.policies.diffusion.unet import ConditionalUnet
 from barkyard.policies.policy import FeatureSpec, Origin, Policy
@@ -68,6 +68,18 @@ class DiffusionPolicy(Policy):
         """Denoise chunks of actions; see `Policy.predict`."""
         sample = self.objective.sample(self._observe(observations), noise)
         return self.action_limits.denormalize(sample.clamp(-1.0, 1.0))
+
+    @property
+    def inpaints(self) -> bool:
+        """Whether it has `inpaint`: where no noise is added on the way."""
+        return self.objective.completes
+
+    def inpaint(self, observations: Mapping[str, Tensor], noise: Tensor, known: Tensor, weights: Tensor) -> Tensor:
+        """Denoise chunks towards what is known of them; see `Policy.inpaint`."""
+        with torch.inference_mode(False), torch.no_grad():  # the guidance is a gradient
+            target = Known(self.action_limits.normalize(known), weights)
+            sample = self.objective.complete(self._observe(observations), noise, target)
+            return self.action_limits.denormalize(sample.clamp(-1.0, 1.0))
 
     def _observe(self, observations: Mapping[str, Tensor]) -> Denoiser:
         values = torch.cat([observations[key] for key in self.features.observations], dim=-1)
