@@ -59,6 +59,8 @@ def _policy_actor(path: str, env: "RobotVectorEnv", latency: Latency) -> tuple[A
     policy = load_policy(path)
     assert isinstance(env.single_observation_space, spaces.Dict)
     shapes = {key: space.shape for key, space in env.single_observation_space.items() if space.shape is not None}
+    if policy.features.task is None:
+        policy = policy.for_task(env.env_id)
     body = environment_body(env) if policy.features.embodiment is not None else None
     if body is not None:
         policy = policy.for_body(body, shapes, _action_dim(env))

@@ -28,7 +28,7 @@ class Inference:
         answer: what is asked, of observations, noise, and whatever is given besides; the policy's `act` unless given.
 
     Raises:
-        InvalidInput: `rows` is no such multiple.
+        InvalidInput: `rows` is no such multiple, or it is not settled at which of its tasks the policy acts.
     """
 
     def __init__(
@@ -37,6 +37,9 @@ class Inference:
         self.rows = policy.inference_batch if rows is None else rows
         if self.rows < BATCH_MULTIPLE or self.rows % BATCH_MULTIPLE:
             raise InvalidInput(f"inference_batch {self.rows} must be a multiple of {BATCH_MULTIPLE}, at least that")
+        if policy.features.tasks and policy.features.task is None:
+            names = ", ".join(task.name for task in policy.features.tasks)
+            raise InvalidInput(f"the policy learnt several tasks; say which, policy.for_task(NAME), of {names}")
         self.policy = policy.eval()
         self._ask = answer or policy.act
 

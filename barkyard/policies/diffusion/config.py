@@ -99,6 +99,8 @@ class DiffusionConfig:
         inference_steps: steps taken when acting, which for `ddpm` divide `diffusion_steps`; not used by `mip`.
         sampler: of `ddpm`, `ddim`, deterministic after the first noise, or `ddpm`, which adds noise at every step; of
             `flow`, `euler`, or `heun`, which evaluates the network twice a step.
+        task_embedding: length of what stands for a task, where it learns several: each dataset's environment is a task;
+            0 where all is one task.
     """
 
     network: UnetConfig | TransformerConfig | DitConfig | BodyConfig
@@ -109,6 +111,7 @@ class DiffusionConfig:
     diffusion_steps: int = 100
     inference_steps: int = 10
     sampler: Literal["ddim", "ddpm", "euler", "heun"] = "ddim"
+    task_embedding: int = 0
 
     def __post_init__(self) -> None:
         needed = self.observation_steps - 1 + self.action_steps
@@ -117,6 +120,8 @@ class DiffusionConfig:
                 f"horizon {self.horizon} must be at least {needed}: observation_steps ({self.observation_steps}) - 1 + "
                 f"action_steps ({self.action_steps}), each at least 1"
             )
+        if self.task_embedding < 0:
+            raise InvalidInput(f"task_embedding {self.task_embedding} must be at least 0")
         samplers = SAMPLERS.get(self.objective)
         if samplers and self.sampler not in samplers:
             raise InvalidInput(

@@ -86,7 +86,9 @@ class Objective(ABC):
 
     def complete(self, denoise: Denoiser, noise: Tensor, known: Known) -> Tensor:
         """As `sample`, for chunks of which something is known. Raises InvalidInput where there is no way."""
-        raise InvalidInput("only the samplers ddim, euler and heun, which add no noise on the way, can complete a chunk")
+        raise InvalidInput(
+            "only the samplers ddim, euler and heun, which add no noise on the way, can complete a chunk"
+        )
 
 
 @final
@@ -219,8 +221,8 @@ class FlowMatching(_Path):
 class DeterministicDiffusion(_Path):
     """DDPM's loss (Ho et al., arXiv 2006.11239), sampled by DDIM (Song et al., arXiv 2010.02502).
 
-    A sample of DDIM, divided by the sum of its two coefficients, lies on the linear path, and there a step of DDIM is one
-    of Euler's method.
+    A sample of DDIM, divided by the sum of its two coefficients, lies on the linear path, and there a step of DDIM is
+    one of Euler's method.
     """
 
     def __init__(self, config: DiffusionConfig) -> None:
