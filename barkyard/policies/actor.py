@@ -99,7 +99,7 @@ class PolicyActor:
         needed = self._newest + self._cycle + self._delay
         if needed > length:
             raise InvalidInput(
-                f"a delay of {self._delay} steps needs a horizon of {needed} actions, and the policy predicts {length}; "
+                f"a delay of {self._delay} steps needs a horizon of {needed} actions and the policy predicts {length}; "
                 "train one with a longer horizon or fewer action_steps"
             )
         if latency.real_time_chunking and not self.policy.inpaints:

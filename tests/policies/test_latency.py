@@ -156,9 +156,7 @@ def test_an_episode_does_not_depend_on_slot_or_neighbours() -> None:
 
 
 def test_what_cannot_be_late() -> None:
-    with pytest.raises(
-        InvalidInput, match="a delay of 4 steps needs a horizon of 9 actions, and the policy predicts 8"
-    ):
+    with pytest.raises(InvalidInput, match="a delay of 4 steps needs a horizon of 9 actions and the policy predicts 8"):
         PolicyActor(Echo(4), 1, latency=Latency(4))
     with pytest.raises(InvalidInput, match="'diffusion-unet' cannot do real-time chunking"):
         PolicyActor(make_tiny("unet", sampler="ddpm"), 1, latency=Latency(0, real_time_chunking=True))
