@@ -15,6 +15,7 @@ from barkyard.cli.opening import (
 )
 from barkyard.cli.terminal import Json, Progress, Quiet, print_json, print_text
 from barkyard.errors import BarkyardError, InvalidInput
+from barkyard.policies.latency import Latency
 
 if TYPE_CHECKING:
     from barkyard.evaluation import EvalResult
@@ -33,6 +34,8 @@ def evaluate(
     num_envs: int = DEFAULT_NUM_ENVS,
     seed_start: int = 0,
     noise: float = 0.0,
+    delay: int = 0,
+    real_time_chunking: bool = False,
     videos: int = 0,
     video_dir: Path | None = None,
     camera: str | None = None,
@@ -58,6 +61,8 @@ def evaluate(
         num_envs: environments stepped side by side; changes the time, not the result.
         seed_start: skip this many of the evaluation seeds.
         noise: standard deviation of normal noise that is added to every action; makes an actor as bad as is wanted.
+        delay: control steps by which every chunk of a policy's actions is late; until then the one before goes on.
+        real_time_chunking: predict each chunk so that it goes on from the one before; see docs/diffusion.md.
         videos: film this many episodes; of a run over the agility course this also keeps a log for barkyard score
             and a picture of its path.
         video_dir: where videos go; for RUN/results/NAME.json and RUN/NAME.json it is RUN/videos/NAME unless given.
@@ -71,6 +76,9 @@ def evaluate(
     from barkyard.evaluation import EpisodeRecord, EvaluationInterrupted, evaluation_seeds
     from barkyard.evaluation import evaluate as run_evaluation
 
+    latency = Latency(delay, real_time_chunking)
+    if latency != Latency() and (len(actor) > 1 or against or fleet.backend is not None):
+        raise InvalidInput("--delay and --real-time-chunking evaluate one actor in this process: leave out the others")
     if len(actor) > 1 or against:
         from barkyard.cli.racing import RaceWords, run_race
 
@@ -95,7 +103,7 @@ def evaluate(
         open_environment(env, min(num_envs, episodes), environment_arguments(env_kwargs)) as batch,
         Progress(f"evaluating {actor[0]} on {env}", episodes, unit="episodes", quiet=quiet) as progress,
     ):
-        who, fingerprints = make_actor(actor[0], batch, noise)
+        who, fingerprints = make_actor(actor[0], batch, noise, latency)
 
         def count(record: EpisodeRecord) -> None:
             nonlocal successes, done

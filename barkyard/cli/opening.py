@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from barkyard.cli.terminal import print_note
 from barkyard.episode import Actor
 from barkyard.errors import InvalidInput
+from barkyard.policies.latency import Latency
 
 if TYPE_CHECKING:
     from barkyard.envs.env import RobotVectorEnv
@@ -73,11 +74,16 @@ def open_environment(env_id: str, num_envs: int, arguments: Mapping[str, Any]) -
         env.close()
 
 
-def make_actor(name: str, env: "RobotVectorEnv", noise: float = 0.0) -> tuple[Actor, dict[str, str]]:
+def make_actor(
+    name: str,
+    env: "RobotVectorEnv",
+    noise: float = 0.0,
+    latency: Latency = Latency(),  # noqa: B008
+) -> tuple[Actor, dict[str, str]]:
     """As `barkyard.acting.make_actor`, with a note where a policy learnt in another environment."""
     from barkyard.acting import make_actor as make
 
-    actor, fingerprints = make(name, env, noise)
+    actor, fingerprints = make(name, env, noise, latency)
     learnt_in = getattr(getattr(actor, "policy", None), "features", None)
     if learnt_in is not None and learnt_in.env_id != env.env_id:
         print_note(f"note: {name} learnt from {learnt_in.env_id}, and acts in {env.env_id}")

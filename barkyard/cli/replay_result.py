@@ -7,6 +7,7 @@ from pathlib import Path
 from barkyard.cli.opening import make_actor, open_environment
 from barkyard.cli.terminal import print_json, print_text
 from barkyard.errors import InvalidInput, ResultError
+from barkyard.policies.latency import Latency
 
 
 def replay_result(
@@ -37,8 +38,10 @@ def replay_result(
         actor or _option(result.command, "--actor", path),
         float(_option(result.command, "--noise", path, "0")),
     )
+    delay = int(_option(result.command, "--delay", path, "0"))
+    latency = Latency(delay, "--real-time-chunking" in shlex.split(result.command))
     with open_environment(result.env_id, len(chosen), result.env_kwargs) as env:
-        who, fingerprints = make_actor(word, env, noise)
+        who, fingerprints = make_actor(word, env, noise, latency)
         if fingerprints.get("checkpoint") != result.fingerprints.get("checkpoint"):
             raise ResultError(f"{word} is not the checkpoint that acted in {path}; give that one with --actor")
         again = evaluate(

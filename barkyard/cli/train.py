@@ -31,6 +31,7 @@ def train(
     observations: tuple[str, ...] = (),
     override: tuple[str, ...] = (),
     weights: tuple[str, ...] = (),
+    task_vectors: Annotated[Path | None, arg(metavar="FILE.json")] = None,
     rl: Annotated[str | None, arg(metavar="ENV")] = None,
     num_envs: int = 256,
     env_kwargs: tuple[str, ...] = (),
@@ -58,6 +59,8 @@ def train(
         override: settings by dotted name, as network.widths=[32,64] or training.learning_rate=1e-3.
         weights: how often steps are learnt from by who acted, as human=2 expert=0.5; unless given, a person's
             corrections of a policy count together as much as all other steps together.
+        task_vectors: what stands for each task, where several are learnt (task_embedding=32): a JSON object of lists of
+            numbers by environment, such as embeddings of an instruction; learnt unless given.
         rl: learn by PPO in this environment, from its reward.
         num_envs: parallel environments of --rl.
         env_kwargs: arguments of the environment of --rl, as difficulty=0.2.
@@ -70,7 +73,7 @@ def train(
         quiet: plain lines instead of a progress bar.
     """
     if rl is not None:
-        if datasets or resume or batch_size or observations or body or init or weights or keep_every:
+        if datasets or resume or batch_size or observations or body or init or weights or keep_every or task_vectors:
             raise InvalidInput("--rl learns from an environment alone: leave out datasets and the options about them")
         return _reinforce(rl, out, policy or DEFAULT, steps, num_envs, seed, override, env_kwargs, as_json, quiet)
     if not datasets:
@@ -88,6 +91,7 @@ def train(
             out,
             init=init,
             weights=settings(weights, "weight"),
+            task_vectors=_vectors(task_vectors),
             steps=steps,
             batch_size=batch_size,
             seed=seed,
@@ -112,6 +116,16 @@ def train(
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in summary.items() if value is not None)
         print_text(f"{checkpoint}: {numbers}")
     return 0
+
+
+def _vectors(file: Path | None) -> dict[str, list[float]] | None:
+    if file is None:
+        return None
+    try:
+        content = parse_json(file.read_text())
+        return {str(name): [float(value) for value in vector] for name, vector in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InvalidInput(f"--task-vectors {file} holds no JSON object of lists of numbers: {error}") from error
 
 
 def _reinforce(

@@ -44,6 +44,7 @@ class Windows:
 
     Attributes:
         frames: `(len,)` the dataset's frame that each window is of.
+        observation_steps: To.
 
     Raises:
         InvalidInput: an argument is not one of the valid ones.
@@ -72,6 +73,7 @@ class Windows:
         self._last = np.repeat(dataset.starts[chosen] + lengths - 1, lengths)
         steps = np.arange(len(self._first)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         self.frames = self._first + steps
+        self.observation_steps = observation_steps
         self._history = np.arange(1 - observation_steps, 1)
         self._chunk = np.arange(action_start, action_start + horizon)
 

@@ -1,6 +1,7 @@
 """Running a policy so that a row's result does not depend on the rows beside it."""
 
 import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,40 +25,56 @@ class Inference:
     Args:
         policy: what acts; set to evaluation mode.
         rows: of one inference, a multiple of 16; the policy's own number unless given.
+        answer: what is asked, of observations, noise, and whatever is given besides; the policy's `act` unless given.
 
     Raises:
-        InvalidInput: `rows` is no such multiple.
+        InvalidInput: `rows` is no such multiple, or it is not settled at which of its tasks the policy acts.
     """
 
-    def __init__(self, policy: Policy, rows: int | None = None) -> None:
+    def __init__(
+        self, policy: Policy, rows: int | None = None, answer: Callable[..., torch.Tensor] | None = None
+    ) -> None:
         self.rows = policy.inference_batch if rows is None else rows
         if self.rows < BATCH_MULTIPLE or self.rows % BATCH_MULTIPLE:
             raise InvalidInput(f"inference_batch {self.rows} must be a multiple of {BATCH_MULTIPLE}, at least that")
+        if policy.features.tasks and policy.features.task is None:
+            names = ", ".join(task.name for task in policy.features.tasks)
+            raise InvalidInput(f"the policy learnt several tasks; say which, policy.for_task(NAME), of {names}")
         self.policy = policy.eval()
+        self._ask = answer or policy.act
 
-    def __call__(self, windows: Observations, noise: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Predict what is to be executed.
+    def __call__(
+        self, windows: Observations, noise: NDArray[np.float32], *more: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Predict actions.
 
         Args:
             windows: the parts that the policy reads, each `(n, To, ...)` float32 and finite.
             noise: `(n, *noise_shape)` float32, standard normal.
+            more: what else is asked about, each `(n, ...)`.
 
         Returns:
-            `(n, Ta, A)` float32 actions as the environment takes them.
+            `(n, T, A)` float32 actions as the environment takes them; T is Ta, or what `answer` gives.
 
         Raises:
             CheckpointError: an action is not finite. What the policy saw is in the file that the message names.
         """
         starts = range(0, len(noise), self.rows)
-        return np.concatenate([self._predict(windows, noise, slice(start, start + self.rows)) for start in starts])
+        return np.concatenate(
+            [self._predict(windows, (noise, *more), slice(start, start + self.rows)) for start in starts]
+        )
 
-    def _predict(self, windows: Observations, noise: NDArray[np.float32], part: slice) -> NDArray[np.float32]:
+    def _predict(
+        self, windows: Observations, others: Sequence[NDArray[np.float32]], part: slice
+    ) -> NDArray[np.float32]:
+        noise = others[0]
         count = len(noise[part])
         repeated = np.resize(np.arange(count), self.rows)
         device = self.policy.device
         seen = {key: torch.from_numpy(values[part][repeated]).to(device) for key, values in windows.items()}
+        given = [torch.from_numpy(values[part][repeated]).to(device) for values in others]
         with torch.inference_mode():
-            chunks = self.policy.act(seen, torch.from_numpy(noise[part][repeated]).to(device))
+            chunks = self._ask(seen, *given)
         actions: NDArray[np.float32] = chunks.cpu().numpy()[:count]
         bad = np.flatnonzero(~np.isfinite(actions).reshape(count, -1).all(axis=1))
         if bad.size:

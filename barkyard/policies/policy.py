@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -20,6 +20,55 @@ BODY = "body"
 """The part of a batch's observations that tells which of `FeatureSpec.bodies` a row is of, where there are several."""
 
 
+TASK = "task"
+"""The part of a batch's observations that tells which of `FeatureSpec.tasks` a row is of, where there are several."""
+
+
+@dataclass(frozen=True)
+class TaskFeatures:
+    """One of several tasks that a policy learns.
+
+    Attributes:
+        name: its environment's id.
+        observations: shapes of the observation parts that it has.
+        env_kwargs: its environment's keyword arguments; JSON only.
+        vector: what stands for it, where it is given; empty where that is learnt.
+    """
+
+    name: str
+    observations: Mapping[str, tuple[int, ...]]
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    vector: tuple[float, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        shapes = {key: list(shape) for key, shape in self.observations.items()}
+        return {
+            "name": self.name,
+            "observations": shapes,
+            "env_kwargs": dict(self.env_kwargs),
+            "vector": list(self.vector),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "TaskFeatures":
+        """Inverse of `to_json`."""
+        return cls(
+            str(values["name"]),
+            {key: tuple(map(int, shape)) for key, shape in values["observations"].items()},
+            dict(values["env_kwargs"]),
+            tuple(map(float, values["vector"])),
+        )
+
+
+def union_of_parts(tasks: Sequence[TaskFeatures]) -> dict[str, tuple[int, ...]]:
+    """Shapes of the parts that any task has, in the order in which they first appear."""
+    union: dict[str, tuple[int, ...]] = {}
+    for task in tasks:
+        union |= {key: shape for key, shape in task.observations.items() if key not in union}
+    return union
+
+
 @dataclass(frozen=True)
 class FeatureSpec:
     """What a policy sees and what it commands.
@@ -32,6 +81,8 @@ class FeatureSpec:
         env_kwargs: that environment's keyword arguments; JSON only.
         embodiment: the body it acts with, for policies that are built on one.
         bodies: those it learnt from, for policies that learn from several.
+        tasks: those it learnt, for policies that learn several; `observations` then has the parts of all of them.
+        task: the one of these that it acts at, if that is settled; `observations` then has the parts of this one.
     """
 
     observations: Mapping[str, tuple[int, ...]]
@@ -41,6 +92,26 @@ class FeatureSpec:
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     embodiment: Embodiment | None = None
     bodies: tuple[Embodiment, ...] = ()
+    tasks: tuple[TaskFeatures, ...] = ()
+    task: str | None = None
+
+    @property
+    def parts_of_all_tasks(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the parts that any task has; without tasks, `observations`."""
+        return union_of_parts(self.tasks) or dict(self.observations)
+
+    def for_task(self, name: str) -> "FeatureSpec":
+        """As it is to act at one of its tasks.
+
+        Raises:
+            CheckpointError: it is none of them.
+        """
+        for each in self.tasks:
+            if each.name == name:
+                return replace(self, observations=each.observations, env_id=name, env_kwargs=each.env_kwargs, task=name)
+        raise CheckpointError(
+            f"the policy did not learn {name}; it learnt {', '.join(each.name for each in self.tasks) or self.env_id}"
+        )
 
     @property
     def vectors(self) -> dict[str, tuple[int, ...]]:
@@ -99,6 +170,8 @@ class FeatureSpec:
             "env_kwargs": dict(self.env_kwargs),
             "embodiment": None if self.embodiment is None else self.embodiment.to_json(),
             "bodies": [body.to_json() for body in self.bodies],
+            "tasks": [task.to_json() for task in self.tasks],
+            "task": self.task,
         }
 
     @classmethod
@@ -112,6 +185,8 @@ class FeatureSpec:
             env_kwargs=dict(values["env_kwargs"]),
             embodiment=None if values.get("embodiment") is None else Embodiment.from_json(values["embodiment"]),
             bodies=tuple(Embodiment.from_json(each) for each in values.get("bodies", ())),
+            tasks=tuple(TaskFeatures.from_json(each) for each in values.get("tasks", ())),
+            task=None if values.get("task") is None else str(values["task"]),
         )
 
 
@@ -194,6 +269,15 @@ class Policy(nn.Module, ABC):
         del body, observations, action_dim
         return self
 
+    def for_task(self, name: str) -> "Policy":
+        """The policy as it acts at the task `name`: itself, unless it is one for several tasks.
+
+        Raises:
+            CheckpointError: it did not learn this task.
+        """
+        del name
+        return self
+
     @property
     def action_start(self) -> int:
         """Index of the first predicted action, relative to the newest observation."""
@@ -232,6 +316,28 @@ class Policy(nn.Module, ABC):
         Returns:
             `(N, Tp, A)` actions as the environment takes them.
         """
+
+    @property
+    def inpaints(self) -> bool:
+        """Whether it has `inpaint`."""
+        return False
+
+    def inpaint(self, observations: Mapping[str, Tensor], noise: Tensor, known: Tensor, weights: Tensor) -> Tensor:
+        """Predict chunks of which some actions are known before.
+
+        Args:
+            observations: as for `predict`.
+            noise: as for `predict`.
+            known: `(N, Tp, A)` actions as the environment takes them; anything finite where nothing is known.
+            weights: `(Tp,)` how much each is held to: 1 is frozen, 0 free.
+
+        Returns:
+            `(N, Tp, A)` actions as the environment takes them.
+
+        Raises:
+            InvalidInput: this policy cannot.
+        """
+        raise InvalidInput(f"policy {self.origin.policy!r} cannot predict chunks of which a part is known")
 
     def act(self, observations: Mapping[str, Tensor], noise: Tensor) -> Tensor:
         """Predict only what is executed: the actions from the newest observation on.

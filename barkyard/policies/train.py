@@ -19,6 +19,7 @@ from barkyard.errors import CheckpointError, InvalidInput
 from barkyard.files import LOCK, FolderLock, make_folder
 from barkyard.policies import configuration
 from barkyard.policies.checkpoint import existing, load_policy, make_policy, read_json
+from barkyard.policies.diffusion.config import DiffusionConfig
 from barkyard.policies.parallel import join, launched, restarted
 from barkyard.policies.policy import ChunkConfig, Origin, Policy
 from barkyard.policies.progress import Progress
@@ -38,6 +39,7 @@ def train(
     *,
     init: str | Path | None = None,
     weights: Mapping[str, float] | None = None,
+    task_vectors: Mapping[str, Sequence[float]] | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
     seed: int = 0,
@@ -64,6 +66,8 @@ def train(
         out: a new folder for the run.
         init: a checkpoint to go on from: its policy, observation parts and normalisation, with the new data.
         weights: how often steps are learnt from, by who acted; see `step_weights`. The held-out loss weighs all alike.
+        task_vectors: what stands for each task, by its environment's id, for policies with a `task_embedding`; such as
+            embeddings of a text. Learnt unless given.
         steps: optimiser steps; the policy's default unless given.
         batch_size: windows a step; the policy's default unless given.
         seed: of the initial weights, the held-out episodes, the batches and the noise.
@@ -111,6 +115,9 @@ def train(
     resume = resume or (restarted() and out.is_dir())
     if group.leads:
         _check_folder(out, resume)
+    several_tasks = isinstance(config, DiffusionConfig) and config.task_embedding > 0
+    if task_vectors and not several_tasks:
+        raise InvalidInput(f"policy {name!r} takes no vectors of tasks: give a diffusion policy with task_embedding=32")
     data = TrainingData(
         [Dataset.open(path) for path in ([dataset_path] if isinstance(dataset_path, str | Path) else dataset_path)],
         config,
@@ -120,10 +127,17 @@ def train(
         entry.policy_class().fit_observation,
         embodiment,
         weights,
+        several_tasks,
+        task_vectors,
         entry.reads_images,
     )
     if start is not None:
         start.features.check(data.features.observations, data.features.action_dim)
+        if start.features.tasks != data.features.tasks:
+            raise InvalidInput(
+                "a run that goes on from a checkpoint keeps its tasks and their order: "
+                f"{', '.join(task.name for task in start.features.tasks) or 'none'}"
+            )
         policy, policy.origin = start, Origin(name, data.fingerprint)
     else:
         policy = make_policy(name, data.features, data.normalizers, config=config, seed=seed, dataset=data.fingerprint)
@@ -131,6 +145,7 @@ def train(
         "policy": name,
         "init": None if init is None else str(init),
         "weights": dict(weights) if weights else None,
+        "task_vectors": {key: list(vector) for key, vector in task_vectors.items()} if task_vectors else None,
         "config": configuration.to_json(config),
         "training": configuration.to_json(training),
         "seed": seed,

@@ -13,8 +13,9 @@ from barkyard.datasets.spec import STATE
 from barkyard.embodiment import Embodiment
 from barkyard.episode import EXPERT_ACTION, POLICY_ACTION
 from barkyard.errors import InvalidInput
-from barkyard.policies.policy import BODY, ChunkConfig, FeatureSpec
+from barkyard.policies.policy import BODY, TASK, ChunkConfig, FeatureSpec, union_of_parts
 from barkyard.policies.step_weights import step_weights
+from barkyard.policies.tasks import UnionWindows, describe_tasks
 
 _OTHERS_ACTIONS = (EXPERT_ACTION, POLICY_ACTION)
 
@@ -33,6 +34,9 @@ class TrainingData:
             dataset where they differ. Then parts and actions are padded with zeros to the widest, and batches have the
             part `BODY`.
         weights: of the steps by who acted, see `step_weights`.
+        several_tasks: whether the datasets are of several tasks, whose parts may differ; see `barkyard.policies.tasks`.
+            Then batches have the part `TASK`.
+        task_vectors: given embeddings of the tasks by name, with `several_tasks`.
         images: whether images are learnt from.
 
     Attributes:
@@ -56,20 +60,27 @@ class TrainingData:
         fit_observation: Callable[[NDArray[np.float32]], Normalizer] = Normalizer.fit,
         embodiment: Embodiment | Sequence[Embodiment] | None = None,
         weights: Mapping[str, float] | None = None,
+        several_tasks: bool = False,
+        task_vectors: Mapping[str, Sequence[float]] | None = None,
         images: bool = False,
     ) -> None:
         sources = [with_expert_actions(each) for each in ([datasets] if isinstance(datasets, Dataset) else datasets)]
         if not sources:
             raise InvalidInput("there is no dataset to learn from; give one or more")
         first = sources[0]
-        keys = choose_keys(first, observation_keys, images)
-        shapes = {key: first.observation_shapes[key] for key in keys}
+        if several_tasks:
+            each_keys = choose_keys_of_tasks(sources, observation_keys)
+            tasks, rows = describe_tasks(sources, each_keys, task_vectors)
+            shapes = union_of_parts(tasks)
+        else:
+            each_keys, tasks, rows = [choose_keys(first, observation_keys, images)] * len(sources), (), []
+            shapes = {key: first.observation_shapes[key] for key in each_keys[0]}
         each_body = None if embodiment is None or isinstance(embodiment, Embodiment) else list(embodiment)
         if each_body is not None and len(each_body) != len(sources):
             raise InvalidInput(f"there are {len(sources)} datasets and {len(each_body)} bodies; give one for each")
         for each in sources[1:]:
-            _check_alike(first, each, shapes, same_body=each_body is None)
-        bodies, rows = _number(each_body or [])
+            _check_alike(first, each, {} if tasks else shapes, same_body=each_body is None)
+        bodies, rows = _number(each_body) if each_body else ((), rows)
         prints = [each.fingerprint for each in sources]
         self.fingerprint = prints[0] if len(prints) == 1 else provenance.combine(prints)
         self.features = FeatureSpec(
@@ -80,23 +91,32 @@ class TrainingData:
             first.env_kwargs,
             each_body[0] if each_body else embodiment if isinstance(embodiment, Embodiment) else None,
             bodies,
+            tasks,
         )
         splits = [split_episodes(each.num_episodes, held_out, seed) for each in sources]
 
-        def windows(side: int, steps: int, horizon: int, parts: Sequence[str]) -> JoinedWindows:
-            pairs = zip(sources, splits, strict=True)
-            return JoinedWindows(
-                [Windows(each, steps, horizon, 1 - steps, parts, split[side]) for each, split in pairs], sources, rows
-            )
+        def windows(side: int, steps: int, horizon: int, of: Sequence[str]) -> JoinedWindows:
+            plain = [
+                Windows(each, steps, horizon, 1 - steps, [key for key in keys if key in of], split[side])
+                for each, keys, split in zip(sources, each_keys, splits, strict=True)
+            ]
+            widened = [UnionWindows(each, shapes) for each in plain] if tasks else plain
+            return JoinedWindows(widened, sources, rows, TASK if tasks else BODY)
 
         steps, horizon = config.observation_steps, config.horizon
-        self.training, self.held_out = (windows(side, steps, horizon, keys) for side in (0, 1))
+        self.training, self.held_out = (windows(side, steps, horizon, list(shapes)) for side in (0, 1))
         self.weights = self.training.weights(weights or {})
         vectors = list(self.features.vectors)
         frames = windows(0, 1, 1, vectors)
         every = frames.gather(np.arange(len(frames)))
-        self.normalizers = {key: fit_observation(every.observations[key][:, 0]) for key in vectors}
+        self.normalizers = {key: fit_observation(self._values(every, key)) for key in vectors}
         self.normalizers["action"] = Normalizer.fit(every.actions)
+
+    def _values(self, frames: WindowBatch, key: str) -> NDArray[np.float32]:
+        """`(N, d)` values of a part, of those frames whose task has it."""
+        values: NDArray[np.float32] = frames.observations[key][:, 0]
+        has = np.array([key in task.observations for task in self.features.tasks])
+        return values[has[frames.observations[TASK][:, 0, 0].astype(np.intp)]] if has.size else values
 
 
 class JoinedWindows:
@@ -104,13 +124,20 @@ class JoinedWindows:
 
     Args:
         windows: of each dataset.
-            sources: the datasets.
-        bodies: for each, the number of its body; empty where all have one. With it, what is narrower is padded with
-            zeros.
+        sources: the datasets.
+        numbers: for each, the number of its body or task; empty where all have one. With it, what is narrower is padded
+            with zeros.
+        part: the observation part that tells the number.
     """
 
-    def __init__(self, windows: Sequence[Windows], sources: Sequence[Dataset], bodies: Sequence[int] = ()) -> None:
-        self._windows, self._sources, self._bodies = list(windows), list(sources), list(bodies)
+    def __init__(
+        self,
+        windows: Sequence[Windows | UnionWindows],
+        sources: Sequence[Dataset],
+        numbers: Sequence[int] = (),
+        part: str = BODY,
+    ) -> None:
+        self._windows, self._sources, self._numbers, self._part = list(windows), list(sources), list(numbers), part
         self._starts = np.concatenate([[0], np.cumsum([len(each) for each in windows])])
 
     def __len__(self) -> int:
@@ -126,7 +153,7 @@ class JoinedWindows:
     def gather(self, indices: ArrayLike) -> WindowBatch:
         """The windows numbered `indices`, `(B,)`; see `Windows.gather`."""
         indices = np.asarray(indices, dtype=np.intp)
-        if len(self._windows) == 1 and not self._bodies:
+        if len(self._windows) == 1 and not self._numbers:
             return self._windows[0].gather(indices)
         outside = indices[(indices < 0) | (indices >= len(self))]
         if outside.size:
@@ -134,9 +161,9 @@ class JoinedWindows:
         source = np.searchsorted(self._starts, indices, side="right") - 1
         places = [np.flatnonzero(source == number) for number in range(len(self._windows))]
         batches = [
-            self._with_body(windows.gather(indices[place] - start), number)
+            self._with_number(windows.gather(indices[place] - start), number)
             for number, (windows, place, start) in enumerate(zip(self._windows, places, self._starts[:-1], strict=True))
-            if place.size or not self._bodies
+            if place.size or not self._numbers
         ]
         order = np.argsort(np.concatenate(places))
         return WindowBatch(
@@ -147,11 +174,11 @@ class JoinedWindows:
             is_pad=np.concatenate([batch.is_pad for batch in batches])[order],
         )
 
-    def _with_body(self, batch: WindowBatch, number: int) -> WindowBatch:
-        if not self._bodies:
+    def _with_number(self, batch: WindowBatch, number: int) -> WindowBatch:
+        if not self._numbers:
             return batch
-        body = np.full((*batch.is_pad.shape[:1], 1, 1), self._bodies[number], dtype=np.float32)
-        return WindowBatch({**batch.observations, BODY: body}, batch.actions, batch.is_pad)
+        told = np.full((*batch.is_pad.shape[:1], 1, 1), self._numbers[number], dtype=np.float32)
+        return WindowBatch({**batch.observations, self._part: told}, batch.actions, batch.is_pad)
 
 
 def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -236,6 +263,22 @@ def choose_keys(dataset: Dataset, keys: Sequence[str] | None, images: bool = Fal
             f"{', '.join([*vectors, *pictures])}"
         )
     return list(keys)
+
+
+def choose_keys_of_tasks(datasets: Sequence[Dataset], keys: Sequence[str] | None) -> list[list[str]]:
+    """The parts to learn from, of each dataset: of those asked for, the ones that it has.
+
+    Raises:
+        InvalidInput: none has a part that is asked for, or one has none of them; as `choose_keys`.
+    """
+    known = {key for each in datasets for key in each.observation_shapes}
+    for key in keys or ():
+        if key not in known:
+            datasets[0].check_parts([key])
+    return [
+        choose_keys(each, None if keys is None else [key for key in keys if key in each.observation_shapes])
+        for each in datasets
+    ]
 
 
 class BatchOrder:

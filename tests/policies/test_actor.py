@@ -14,6 +14,7 @@ from barkyard.episode import Observations
 from barkyard.errors import CheckpointError, InvalidInput
 from barkyard.policies.actor import PolicyActor
 from barkyard.policies.checkpoint import make_policy
+from barkyard.policies.latency import Latency
 from barkyard.policies.policy import Origin, Policy
 from barkyard.policies.registry import find
 from tests.policies.synthetic import FEATURES, NORMALIZERS, TINY_UNET, make_tiny
@@ -93,9 +94,15 @@ def stream(seed: int, step: int) -> dict[str, NDArray[np.float32]]:
     return {"position": values[0], "target": values[1]}
 
 
-def act_out(policy: Policy, num_slots: int, slot_of: dict[int, int], begin_of: dict[int, int]) -> dict[int, bytes]:
+def act_out(
+    policy: Policy,
+    num_slots: int,
+    slot_of: dict[int, int],
+    begin_of: dict[int, int],
+    latency: Latency = Latency(),  # noqa: B008
+) -> dict[int, bytes]:
     """Nine actions of each episode, with other episodes about it that begin at other times."""
-    actor = PolicyActor(policy, num_slots)
+    actor = PolicyActor(policy, num_slots, latency=latency)
     neighbours = np.random.default_rng(num_slots)
     taken: dict[int, list[bytes]] = {seed: [] for seed in slot_of}
     for now in range(max(begin_of.values()) + 9):

@@ -9,7 +9,14 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
 from barkyard.policies.diffusion.network import DenoisingNetwork
-from barkyard.policies.diffusion.objectives import Denoiser, FlowMatching, NoiseSchedule, make_objective
+from barkyard.policies.diffusion.objectives import (
+    Denoiser,
+    FlowMatching,
+    Known,
+    NoiseSchedule,
+    guidance_weight,
+    make_objective,
+)
 from tests.policies.synthetic import TINY_UNET, make_tiny
 
 FLOW = replace(TINY_UNET, objective="flow", sampler="euler", inference_steps=2)
@@ -141,3 +148,33 @@ def test_the_noise_schedule_is_a_cosine() -> None:
         torch.tensor(0.008 / 1.008 * torch.pi / 2)
     )
     assert schedule.signal[1] == pytest.approx(expected.item(), rel=1e-3)
+
+
+def completed(steps: int, slope: float, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What flow matching makes of noise z and known actions Y, with the velocity `-slope * place`: (result, z, Y)."""
+    actions = torch.linspace(-0.9, 0.9, 48).reshape(SHAPE)
+    objective = FlowMatching(replace(FLOW, inference_steps=steps))
+    answer = denoiser(lambda place, time: -slope * place)
+    return objective.complete(answer, noise(), Known(actions, weights)), noise()[:, 0], actions
+
+
+def test_guidance_by_hand() -> None:
+    """Without velocity the estimate is the place itself. The weight is 5 at the start and 2 in the middle: half a step
+    by 5 and half a step by 2 take what is frozen to where it is known, and leave what is free."""
+    weights = torch.tensor([1.0, 0.5] + [0.0] * 6)
+    result, drawn, known = completed(2, 0.0, weights)
+    first = drawn + 2.5 * weights[:, None] * (known - drawn)
+    torch.testing.assert_close(result, first + weights[:, None] * (known - first))
+    torch.testing.assert_close(result[:, 0], known[:, 0])
+    assert torch.equal(result[:, 2:], drawn[:, 2:])
+
+
+def test_guidance_goes_through_the_network() -> None:
+    """With velocity -y/4 the estimate at the start is 3/4 y, whose gradient is 3/4."""
+    result, drawn, known = completed(1, 0.25, torch.ones(8))
+    torch.testing.assert_close(result, 0.75 * drawn + 5 * 0.75 * (known - 0.75 * drawn))
+
+
+def test_guidance_weights() -> None:
+    """(t^2 + (1 - t)^2) / (t (1 - t)), at most 5."""
+    assert [guidance_weight(time) for time in (0.0, 0.5, 0.75, 1.0)] == pytest.approx([5.0, 2.0, 10 / 3, 5.0])

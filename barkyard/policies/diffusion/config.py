@@ -126,6 +126,8 @@ class DiffusionConfig:
         sampler: of `ddpm`, `ddim`, deterministic after the first noise, or `ddpm`, which adds noise at every step; of
             `flow`, `euler`, or `heun`, which evaluates the network twice a step.
         vision: how images are read; without it, vectors alone are.
+        task_embedding: length of what stands for a task, where it learns several: each dataset's environment is a task;
+            0 where all is one task.
     """
 
     network: UnetConfig | TransformerConfig | DitConfig | BodyConfig
@@ -137,6 +139,7 @@ class DiffusionConfig:
     inference_steps: int = 10
     sampler: Literal["ddim", "ddpm", "euler", "heun"] = "ddim"
     vision: VisionConfig | None = None
+    task_embedding: int = 0
 
     def __post_init__(self) -> None:
         needed = self.observation_steps - 1 + self.action_steps
@@ -145,6 +148,8 @@ class DiffusionConfig:
                 f"horizon {self.horizon} must be at least {needed}: observation_steps ({self.observation_steps}) - 1 + "
                 f"action_steps ({self.action_steps}), each at least 1"
             )
+        if self.task_embedding < 0:
+            raise InvalidInput(f"task_embedding {self.task_embedding} must be at least 0")
         samplers = SAMPLERS.get(self.objective)
         if samplers and self.sampler not in samplers:
             raise InvalidInput(

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
@@ -60,9 +60,11 @@ class Objective(ABC):
 
     Attributes:
         noises: `(Tp, A)` arrays of standard normal noise that one sample takes.
+        completes: whether it has `complete`.
     """
 
     noises: int
+    completes: ClassVar[bool] = False
 
     @abstractmethod
     def errors(self, denoise: Denoiser, actions: Tensor, noise: Tensor, generator: torch.Generator) -> Tensor:
@@ -85,8 +87,7 @@ class Objective(ABC):
     def complete(self, denoise: Denoiser, noise: Tensor, known: Known) -> Tensor:
         """As `sample`, for chunks of which something is known. Raises InvalidInput where there is no way."""
         raise InvalidInput(
-            "real-time chunking needs a sampler without noise on the way: sampler=ddim of the objective ddpm, or "
-            "euler or heun of the objective flow"
+            "only the samplers ddim, euler and heun, which add no noise on the way, can complete a chunk"
         )
 
 
@@ -131,6 +132,7 @@ class _Path(Objective):
     """
 
     noises = 1
+    completes = True
     times: Sequence[float]
     order: int = 1
 
@@ -219,8 +221,8 @@ class FlowMatching(_Path):
 class DeterministicDiffusion(_Path):
     """DDPM's loss (Ho et al., arXiv 2006.11239), sampled by DDIM (Song et al., arXiv 2010.02502).
 
-    A sample of DDIM, divided by the sum of its two coefficients, lies on the linear path, and there a step of DDIM is one
-    of Euler's method.
+    A sample of DDIM, divided by the sum of its two coefficients, lies on the linear path, and there a step of DDIM is
+    one of Euler's method.
     """
 
     def __init__(self, config: DiffusionConfig) -> None:

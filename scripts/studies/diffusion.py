@@ -1,0 +1,206 @@
+"""Diffusion policies at equal size: what denoises, what it learns, how many steps it takes, and how late it may be.
+
+Every network learns the noise (DDPM, sampled by DDIM) and the velocity (flow matching, sampled by Euler's method) from
+the same demonstrations of lifting, with the same batches. Each then runs with seeds that no demonstration has: with 2,
+4 and 10 steps, and with 4 steps and chunks that are 1 to 4 control steps late, which just take over or were predicted
+to go on from the old ones. All of it goes through the commands of `barkyard`, each of which is done once: what is
+there is not made again.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from delay_curve import MANNERS, delay_curve
+from jobs import add_options, backend_of, do_all, run
+from networks import equal_denoisers
+
+ENV = "barkyard/Lift-v0"
+OBJECTIVES: Mapping[str, tuple[str, ...]] = {
+    "ddim": ("objective=ddpm", "sampler=ddim"),
+    "flow": ("objective=flow", "sampler=euler"),
+}
+LATE_STEPS = 4
+"""Steps of the evaluations with a delay."""
+SHARED = ("horizon=12", "action_steps=4", "training.batch_size=64", "training.learning_rate=1e-3")
+"""Chunks are executed by four actions, so that a delay of four steps lets one inference run at a time."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done.
+
+    Attributes:
+        demonstrations: to learn from.
+        seeds: of weights and batches.
+        steps: optimiser steps of a training.
+        episodes: runs of an evaluation.
+        warmup: of a training [steps].
+        inference_steps: of the evaluations without delay; `LATE_STEPS` is one of them.
+        delays: of the others [control steps].
+    """
+
+    demonstrations: int = 100
+    seeds: int = 3
+    steps: int = 1500
+    episodes: int = 50
+    warmup: int = 100
+    inference_steps: tuple[int, ...] = (2, 4, 10)
+    delays: tuple[int, ...] = (1, 2, 3, 4)
+
+
+FULL = Plan()
+TRIAL = Plan(4, seeds=1, steps=5, episodes=1, warmup=1, inference_steps=(2, LATE_STEPS), delays=(4,))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training and its evaluations."""
+
+    out: Path
+    plan: Plan
+    network: str
+    objective: str
+    seed: int
+    policy: str
+    settings: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where it goes."""
+        return self.out / f"{self.network}-{self.objective}-{self.seed}"
+
+
+def work(job: Job) -> dict[str, Any]:
+    """Train, and evaluate."""
+    plan, training = job.plan, job.folder / "training"
+    settings = (*SHARED, f"training.warmup_steps={plan.warmup}", *OBJECTIVES[job.objective], *job.settings)
+    words = ["--policy", job.policy, "--steps", plan.steps, "--seed", job.seed, "--override", *settings]
+    resume = ["--resume"] if training.exists() else []
+    began = time.process_time()
+    run("train", job.out / "data", "--out", training, *words, *resume, "--quiet")
+    trained = time.process_time() - began
+    count = ["--episodes", str(plan.episodes), "--num-envs", str(min(plan.episodes, 25))]
+    line: dict[str, Any] = {"network": job.network, "objective": job.objective, "seed": job.seed}
+    for steps in plan.inference_steps:
+        checkpoint = with_steps(training, steps, job.folder / f"steps_{steps}")
+        (point,) = delay_curve(checkpoint, ENV, job.folder / f"{steps}", delays=[0], manners=["switch"], words=count)
+        line[f"{steps} steps"] = [point.result.num_successes, point.result.num_episodes]
+    late = job.folder / f"steps_{LATE_STEPS}"
+    for point in delay_curve(late, ENV, job.folder / f"{LATE_STEPS}", delays=plan.delays, words=count):
+        line[f"{point.manner} {point.delay}"] = [point.result.num_successes, point.result.num_episodes]
+    spent = {"training_seconds": trained, "seconds": time.process_time() - began}
+    return {**line, "parameters": parameters(training), **spent}
+
+
+def with_steps(training: Path, steps: int, out: Path) -> Path:
+    """A checkpoint of the same weights that samples in so many steps."""
+    from barkyard.policies import load_policy
+    from barkyard.policies.diffusion.policy import DiffusionPolicy
+
+    if not out.exists():
+        policy = load_policy(training)
+        assert isinstance(policy, DiffusionPolicy)
+        policy.sampled(steps).save(out)
+    return out
+
+
+def parameters(checkpoint: Path) -> int:
+    """Of a policy."""
+    from barkyard.policies import load_policy
+
+    return sum(weights.numel() for weights in load_policy(checkpoint).parameters())
+
+
+def report(lines: Sequence[Mapping[str, Any]], plan: Plan) -> str:
+    """Tables in Markdown: successes over all seeds, with exact 95 % intervals."""
+    steps, zero = [f"{number} steps" for number in plan.inference_steps], f"{LATE_STEPS} steps"
+    late = [f"{manner} {delay}" for manner in MANNERS for delay in plan.delays]
+    text = [
+        "### Networks and objectives",
+        "",
+        _row(["network", "objective", "parameters", *steps]),
+        _rule(3 + len(steps)),
+    ]
+    pairs = list(dict.fromkeys((line["network"], line["objective"]) for line in lines))
+    for network, objective in pairs:
+        here = [line for line in lines if (line["network"], line["objective"]) == (network, objective)]
+        text.append(_row([network, objective, f"{here[0]['parameters']:,}", *(_pooled(here, name) for name in steps)]))
+    text += ["", "### All networks together", "", _row(["objective", *steps]), _rule(1 + len(steps))]
+    for objective in OBJECTIVES:
+        here = [line for line in lines if line["objective"] == objective]
+        text.append(_row([objective, *(_pooled(here, name) for name in steps)]))
+    text += ["", f"### Late chunks, {LATE_STEPS} steps, all networks together", ""]
+    text += [_row(["objective", "chunks", "delay 0", *map(str, plan.delays)]), _rule(3 + len(plan.delays))]
+    for objective in OBJECTIVES:
+        here = [line for line in lines if line["objective"] == objective]
+        for manner in MANNERS:
+            points = [zero, *(f"{manner} {delay}" for delay in plan.delays)]
+            text.append(_row([objective, manner, *(_pooled(here, name) for name in points)]))
+    text += ["", f"### Late chunks, {LATE_STEPS} steps, success in %", "", _row(["network", "objective", "0", *late])]
+    text.append(_rule(3 + len(late)))
+    for network, objective in pairs:
+        here = [line for line in lines if (line["network"], line["objective"]) == (network, objective)]
+        text.append(_row([network, objective, *(f"{100 * _rate(here, name):.0f}" for name in (zero, *late))]))
+    return "\n".join(text) + "\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _rule(columns: int) -> str:
+    return "|---" * columns + "|"
+
+
+def _counts(lines: Sequence[Mapping[str, Any]], name: str) -> tuple[int, int]:
+    return sum(line[name][0] for line in lines), sum(line[name][1] for line in lines)
+
+
+def _rate(lines: Sequence[Mapping[str, Any]], name: str) -> float:
+    successes, episodes = _counts(lines, name)
+    return successes / episodes
+
+
+def _pooled(lines: Sequence[Mapping[str, Any]], name: str) -> str:
+    from barkyard.evaluation.intervals import clopper_pearson
+
+    successes, episodes = _counts(lines, name)
+    low, high = clopper_pearson(successes, episodes)
+    return f"{successes}/{episodes} ({100 * low:.0f} - {100 * high:.0f} %)"
+
+
+def main() -> None:
+    """Do all of it; the report is OUT/report.md, and OUT/results.json holds every number."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", nargs="?", type=Path, default=Path("runs/diffusion"))
+    parser.add_argument("--trial", action="store_true", help="a small one, to see that it works")
+    add_options(parser)
+    options = parser.parse_args()
+    plan: Plan = TRIAL if options.trial else FULL
+    if not (options.out / "data").exists():
+        count = ["--episodes", plan.demonstrations, "--num-envs", min(plan.demonstrations, 32)]
+        run("collect", ENV, "--out", options.out / "data", *count, "--no-states", "--quiet")
+    networks = equal_denoisers(options.out / "data", SHARED)
+    jobs = [
+        Job(options.out, plan, network, objective, seed, policy, settings)
+        for seed in range(plan.seeds)
+        for network, (policy, settings) in networks.items()
+        for objective in OBJECTIVES
+    ]
+    lines = []
+    for line in do_all(work, {job.folder / "study.json": job for job in jobs}, backend_of(options)):
+        lines.append(line)
+        print(f"{len(lines)} of {len(jobs)}: {json.dumps(line)}", file=sys.stderr, flush=True)
+    (options.out / "results.json").write_text(json.dumps(lines, indent=1) + "\n")
+    (options.out / "report.md").write_text(report(lines, plan))
+    print((options.out / "report.md").read_text())
+
+
+if __name__ == "__main__":
+    main()
