@@ -53,7 +53,7 @@ def test_chosen_parts(dataset_path: Path) -> None:
     assert choose_keys(dataset, ["target"]) == ["target"]
     with pytest.raises(InvalidInput, match="'speed' is not one of the dataset's parts: position, target"):
         choose_keys(dataset, ["speed"])
-    with pytest.raises(InvalidInput, match="must be one or more vectors"):
+    with pytest.raises(InvalidInput, match="must be one or more parts that this policy reads"):
         choose_keys(dataset, [])
 
 
