@@ -97,7 +97,9 @@ class TrainingData:
                 Windows(each, steps, horizon, 1 - steps, keys, split[side])
                 for each, keys, split in zip(sources, each_keys, splits, strict=True)
             ]
-            widened = [UnionWindows(each, shapes) for each in plain] if tasks else plain
+            widened: Sequence[Windows | UnionWindows] = (
+                [UnionWindows(each, shapes) for each in plain] if tasks else plain
+            )
             return JoinedWindows(widened, sources, rows, TASK if tasks else BODY)
 
         self.training, self.held_out = (windows(side, config.observation_steps, config.horizon) for side in (0, 1))

@@ -40,7 +40,7 @@ class DiffusionPolicy(Policy):
     ) -> None:
         super().__init__(config, features, normalizers, origin)
         self.diffusion = config
-        not_vectors = [key for key, shape in features.observations.items() if len(shape) != 1]
+        not_vectors = [key for key, shape in features.parts_of_all_tasks.items() if len(shape) != 1]
         if not_vectors or not features.observations:
             raise InvalidInput(
                 f"diffusion policies read one or more vectors, which excludes {', '.join(not_vectors) or 'nothing'}: "
@@ -107,7 +107,7 @@ class DiffusionPolicy(Policy):
     def _alike(self, config: DiffusionConfig, features: FeatureSpec) -> "DiffusionPolicy":
         other = DiffusionPolicy(config, features, self.normalizers, self.origin)
         other.network, other.task_input, other.training = self.network, self.task_input, self.training
-        return other
+        return other.to(self.device)
 
     def _observe(self, observations: Mapping[str, Tensor]) -> Denoiser:
         if self.task_input is None:
@@ -146,6 +146,8 @@ def _make_task_input(config: DiffusionConfig, features: FeatureSpec) -> TaskInpu
             f"task_embedding is {config.task_embedding}, and the policy learns {len(features.tasks) or 'no named'} "
             "tasks: several take an embedding, such as 32, and a network other than the Body Transformer"
         )
+    if features.task is not None:
+        features.for_task(features.task)
     return TaskInput(features, config.task_embedding) if features.tasks else None
 
 
