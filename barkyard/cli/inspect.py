@@ -105,6 +105,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "environment arguments": dict(policy.features.env_kwargs),
         "observations": {name: list(shape) for name, shape in policy.features.observations.items()},
         "action": [policy.features.action_dim],
+        **({"tasks": [task.name for task in policy.features.tasks]} if policy.features.tasks else {}),
         "config": to_json(policy.config),
         "fingerprint": checkpoint_fingerprint(path),
         "dataset fingerprint": policy.origin.dataset,

@@ -17,9 +17,9 @@ class PolicyActor:
     What is chosen for an episode depends on its observations, its seed and the actor's seed alone, bit for bit: the
     noise comes from a generator for each episode, and the policy always runs on equally many rows (`Inference`).
 
-    With a delay, a chunk is asked for when `action_steps` of the last were executed, or as many as the delay if that is
-    more, and takes over when it is there, at the action that then is due. An episode begins with its first chunk there,
-    as a robot stands still until it has one.
+    A chunk is asked for every `action_steps` steps, or as many as the delay if that is more. With a delay it takes over
+    so many steps later, at the action that then is due. An episode begins with its first chunk there, as a robot stands
+    still until it has one.
 
     Args:
         policy: what acts; set to evaluation mode.

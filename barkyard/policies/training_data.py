@@ -100,7 +100,9 @@ class TrainingData:
                 Windows(each, steps, horizon, 1 - steps, [key for key in keys if key in of], split[side])
                 for each, keys, split in zip(sources, each_keys, splits, strict=True)
             ]
-            widened = [UnionWindows(each, shapes) for each in plain] if tasks else plain
+            widened: Sequence[Windows | UnionWindows] = (
+                [UnionWindows(each, shapes) for each in plain] if tasks else plain
+            )
             return JoinedWindows(widened, sources, rows, TASK if tasks else BODY)
 
         steps, horizon = config.observation_steps, config.horizon

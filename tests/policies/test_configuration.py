@@ -44,7 +44,7 @@ def test_vary_takes_a_whole_number_for_a_real_one() -> None:
         ("horizon", True, "setting 'horizon' is True; expected int"),
         ("network.widths", 8, "setting 'network.widths' is 8"),
         ("network.widths", ["a"], "setting 'network.widths' is 'a'; expected int"),
-        ("objective", "gan", "setting 'objective' is 'gan'; expected 'ddpm' or 'mip'"),
+        ("objective", "gan", "setting 'objective' is 'gan'; expected 'ddpm' or 'flow' or 'mip'"),
         ("network.kind", "Mlp", "setting 'network.kind' is 'Mlp'; valid: UnetConfig, TransformerConfig"),
     ],
 )

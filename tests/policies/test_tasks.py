@@ -14,6 +14,7 @@ from barkyard.policies.checkpoint import load_policy, make_policy
 from barkyard.policies.configuration import vary
 from barkyard.policies.diffusion.policy import DiffusionPolicy
 from barkyard.policies.diffusion.task_input import TaskInput
+from barkyard.policies.onnx import export_onnx
 from barkyard.policies.policy import TASK, FeatureSpec, TaskFeatures
 from barkyard.policies.train import train
 from barkyard.policies.training_data import TrainingData
@@ -157,6 +158,14 @@ def test_a_checkpoint_acts_at_each_of_its_tasks_and_no_other(run: Path, tmp_path
         again = load_policy(tmp_path / keys[1])
         assert isinstance(again, DiffusionPolicy)
         assert torch.equal(predict(again, keys), predict(acting, keys))
+
+
+@pytest.mark.slow
+def test_it_is_exported_at_one_of_its_tasks(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'barkyard[onnx]'")
+    pytest.importorskip("onnxscript", reason="needs onnxscript: pip install 'barkyard[onnx]'")
+    done = export_onnx(load_policy(run).for_task(GATE), tmp_path / "gate.onnx")
+    assert set(done.inputs) == {"position", "gate", "noise"}
 
 
 def test_the_same_seen_in_two_tasks_is_acted_on_otherwise(run: Path) -> None:

@@ -55,13 +55,3 @@ def test_chosen_parts(dataset_path: Path) -> None:
         choose_keys(dataset, ["speed"])
     with pytest.raises(InvalidInput, match="must be one or more parts that this policy reads"):
         choose_keys(dataset, [])
-
-
-def test_images_are_refused_by_name(dataset_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = Dataset.open(dataset_path)
-    shapes = {**dataset.observation_shapes, "image_front": (8, 8, 3)}
-    monkeypatch.setattr(Dataset, "observation_shapes", property(lambda self: shapes))
-    monkeypatch.setattr(Dataset, "check_parts", lambda self, parts: None)
-    assert choose_keys(dataset, None) == ["position", "target"]
-    with pytest.raises(InvalidInput, match=r"observation_keys \['image_front'\] .* no policy reads images yet"):
-        choose_keys(dataset, ["image_front"])

@@ -48,9 +48,10 @@ class DiffusionPolicy(Policy):
     ) -> None:
         super().__init__(config, features, normalizers, origin)
         self.diffusion = config
-        if features.images and (config.vision is None or isinstance(config.network, BodyConfig)):
+        images = [key for key, shape in features.parts_of_all_tasks.items() if len(shape) != 1]
+        if images and (config.vision is None or features.tasks or isinstance(config.network, BodyConfig)):
             raise InvalidInput(
-                f"this diffusion policy reads vectors, which excludes {', '.join(features.images)}: choose "
+                f"this diffusion policy reads vectors, which excludes {', '.join(images)}: choose "
                 "observation_keys among those of one axis, or a policy that reads images, such as diffusion-unet-image"
             )
         vectors = features.parts_of_all_tasks if features.tasks else features.vectors
@@ -120,7 +121,7 @@ class DiffusionPolicy(Policy):
         other = DiffusionPolicy(config, features, self.normalizers, self.origin)
         other.network, other.task_input, other.encoders = self.network, self.task_input, self.encoders
         other.training = self.training
-        return other
+        return other.to(self.device)
 
     def _observe(self, observations: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Denoiser:
         if self.task_input is None:
@@ -160,6 +161,8 @@ def _make_task_input(config: DiffusionConfig, features: FeatureSpec) -> TaskInpu
             f"task_embedding is {config.task_embedding}, and the policy learns {len(features.tasks) or 'no named'} "
             "tasks: several take an embedding, such as 32, and a network other than the Body Transformer"
         )
+    if features.task is not None:
+        features.for_task(features.task)
     return TaskInput(features, config.task_embedding) if features.tasks else None
 
 
