@@ -89,8 +89,8 @@ def evaluate_on_cluster(work: Work, seeds: Sequence[int]) -> tuple[EvalResult, i
 def start_node(*words: str) -> "subprocess.Popen[bytes]":
     """`ray start`, which stays until it is killed."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, "--num-cpus=1", "--block"]
-    store = f"--object-store-memory={OBJECT_STORE}"
-    return subprocess.Popen([*command, store], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    place = ["--node-ip-address=127.0.0.1", f"--object-store-memory={OBJECT_STORE}"]
+    return subprocess.Popen([*command, *place], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def wait_for_nodes(address: str, count: int) -> None:
