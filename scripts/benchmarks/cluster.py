@@ -89,15 +89,15 @@ def evaluate_on_cluster(work: Work, seeds: Sequence[int]) -> tuple[EvalResult, i
 def start_node(*words: str) -> "subprocess.Popen[bytes]":
     """`ray start`, which stays until it is killed."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, "--num-cpus=1", "--block"]
-    place = ["--node-ip-address=127.0.0.1", f"--object-store-memory={OBJECT_STORE}"]
-    return subprocess.Popen([*command, *place], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    store = f"--object-store-memory={OBJECT_STORE}"
+    return subprocess.Popen([*command, store], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def wait_for_nodes(address: str, count: int) -> None:
-    """Until so many nodes are in the cluster. Raises SystemExit after a minute."""
+    """Until so many nodes are in the cluster. Raises SystemExit after three minutes."""
     import ray
 
-    end = time.monotonic() + 60.0
+    end = time.monotonic() + 180.0
     while time.monotonic() < end:
         with suppress(ConnectionError, RuntimeError, ValueError):
             if not ray.is_initialized():
@@ -105,7 +105,7 @@ def wait_for_nodes(address: str, count: int) -> None:
             if sum(node["Alive"] for node in ray.nodes()) >= count:
                 return
         time.sleep(0.5)
-    raise SystemExit(f"there are no {count} nodes at {address} after a minute; what does `ray start` say?")
+    raise SystemExit(f"there are no {count} nodes at {address} after three minutes; what does `ray start` say?")
 
 
 def kill(node: "subprocess.Popen[bytes]") -> None:
