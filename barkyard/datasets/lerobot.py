@@ -4,7 +4,9 @@ What we record is in LeRobot's v3.0 layout as it is, so there is nothing to writ
 and a video of each camera; in v3.0 many episodes share a file, and the table of episodes says where each begins.
 """
 
+import math
 import re
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -192,12 +194,14 @@ def read_lerobot(info: LeRobotInfo, source: str) -> Iterator[Episode]:
     Raises:
         DatasetError: a file is damaged or missing.
     """
+    files = _Files(info)
     try:
-        files = _Files(info)
         for row in _episode_rows(info):
             yield _episode(info, files, row, source)
     except _UNREADABLE as error:
         raise DatasetError(f"{info.root} cannot be read as LeRobot's: {type(error).__name__}: {error}") from error
+    finally:
+        files.close()
 
 
 def _episode_rows(info: LeRobotInfo) -> list[dict[str, Any]]:
@@ -298,6 +302,11 @@ class _Files:
             film = self._films[key] = _Film(path, shape)
         return film.take(first, int(row["length"]))
 
+    def close(self) -> None:
+        """Close the videos."""
+        for film in self._films.values():
+            film.close()
+
     def _path(self, templates: Mapping[str, str], row: Mapping[str, Any], columns: str, **names: str) -> Path:
         if self._info.version == "v2.1":
             number = int(row["episode_index"])
@@ -314,30 +323,41 @@ class _Files:
 
 
 class _Film:
-    """Frames of a video, one after another."""
+    """Frames of a video, one after another, as ffmpeg gives them: each a PPM picture, whose head tells its size."""
 
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         import imageio_ffmpeg
 
         self.path, self.next, self._shape = path, 0, shape
-        options = ["-fps_mode", "passthrough"]  # every frame once, whatever its time
-        self._frames = imageio_ffmpeg.read_frames(str(path), pix_fmt="rgb24", output_params=options)
-        size = next(self._frames)["size"]
-        if (size[1], size[0]) != shape[:2]:
-            raise DatasetError(f"{path} has {size[0]} x {size[1]} pixels instead of {shape[1]} x {shape[0]}")
+        self._head = b"P6\n%d %d\n255\n" % (shape[1], shape[0])
+        words = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-i", f"file:{path}"]
+        words += ["-fps_mode", "passthrough", "-f", "image2pipe", "-c:v", "ppm", "-"]  # every frame once
+        self._ffmpeg = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert self._ffmpeg.stdout is not None, "it was asked for"
+        self._stream = self._ffmpeg.stdout
 
     def take(self, first: int, count: int) -> NDArray[np.uint8]:
         """`(count, H, W, 3)` frames from number `first` on, which must not lie behind. Raises DatasetError."""
         frames = np.empty((count, *self._shape), dtype=np.uint8)
         for i in range(self.next - first, count):
-            content = next(self._frames, None)
-            if content is None:
-                raise DatasetError(f"{self.path} ends after {self.next} frames; {first + count} are needed")
-            self.next += 1
+            content = self._read(first + count)
             if i >= 0:
-                frames[i] = np.frombuffer(content, np.uint8).reshape(self._shape)
+                frames[i] = content
         return frames
 
     def close(self) -> None:
         """Stop reading."""
-        self._frames.close()
+        self._ffmpeg.kill()
+        self._stream.close()
+        self._ffmpeg.wait()
+
+    def _read(self, needed: int) -> NDArray[np.uint8]:
+        head = self._stream.read(len(self._head))
+        if head and head != self._head:
+            height, width = self._shape[:2]
+            raise DatasetError(f"{self.path} has frames that are not {width} x {height} pixels")
+        content = self._stream.read(math.prod(self._shape))
+        if len(content) < math.prod(self._shape):
+            raise DatasetError(f"{self.path} ends after {self.next} frames; {needed} are needed")
+        self.next += 1
+        return np.frombuffer(content, np.uint8).reshape(self._shape)

@@ -119,7 +119,7 @@ def _write_new(root: Path, tables: list[pa.Table], pictures: list[list[NDArray[n
 
 
 def _film(path: Path, frames: list[NDArray[np.uint8]]) -> None:
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     writer = imageio_ffmpeg.write_frames(str(path), (WIDTH, HEIGHT), fps=FPS, quality=10, macro_block_size=1)
     writer.send(None)
     for frame in frames:

@@ -138,6 +138,10 @@ def test_missing_and_short_files_are_named(tmp_path: Path) -> None:
     film.write_bytes((root / f"videos/chunk-000/{CAMERA}/episode_000000.mp4").read_bytes())
     with pytest.raises(DatasetError, match=r"episode_000001\.mp4 ends after 3 frames; 5 are needed"):
         read(root)
+    for damaged in (b"no film", b""):
+        film.write_bytes(damaged)
+        with pytest.raises(DatasetError, match=r"episode_000001\.mp4 ends after 0 frames"):
+            read(root)
     film.unlink()
     with pytest.raises(DatasetError, match=r"episode_000001\.mp4 is missing"):
         read(root)
@@ -145,6 +149,12 @@ def test_missing_and_short_files_are_named(tmp_path: Path) -> None:
     pq.write_table(pq.read_table(rows).slice(0, 2), rows)
     with pytest.raises(DatasetError, match="episode 0 has 2 frames where its description says 3"):
         read(root, without=(CAMERA,))
+
+
+def test_films_of_another_size_are_refused(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "it", "v3.0", "video")
+    with pytest.raises(DatasetError, match=r"file-000\.mp4 has frames that are not 44 x 32 pixels"):
+        read(changed(root, lambda i: i["features"][CAMERA].update(shape=[32, 44, 3])))
 
 
 @pytest.mark.slow

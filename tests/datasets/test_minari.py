@@ -32,7 +32,7 @@ print("RESULT", json.dumps({
     "kwargs": dataset.env_spec.kwargs,
     "steps": dataset.total_steps,
     "space": dataset.action_space.low.tolist(),
-    "contained": [bool(dataset.observation_space.contains({k: v[0] for k, v in e.observations.items()})) for e in episodes],
+    "contained": [dataset.observation_space.contains({k: v[0] for k, v in e.observations.items()}) for e in episodes],
     "actions": [e.actions.tolist() for e in episodes],
     "rewards": [e.rewards.tolist() for e in episodes],
     "ends": [[e.terminations.tolist(), e.truncations.tolist()] for e in episodes],
