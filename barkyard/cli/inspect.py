@@ -22,6 +22,7 @@ def inspect(
     path: Annotated[Positional[Path], arg(metavar="PATH|ROBOT")],
     /,
     *,
+    page: Annotated[Path | None, arg(metavar="FILE.html")] = None,
     graph: Annotated[Path | None, arg(metavar="PICTURE")] = None,
     as_json: Json = False,
 ) -> int:
@@ -29,10 +30,14 @@ def inspect(
 
     Args:
         path: the file or folder, or a robot's name.
+        page: of a dataset, write one self-contained HTML page: episodes in pictures, histograms, success by seed,
+            durations, and episodes that stand out.
         graph: draw the graph of the robot's body over the robot, into this file.
         as_json: print JSON.
     """
     facts = describe(path)
+    if page is not None:
+        _write_page(path, facts["kind"], page)
     if graph is not None:
         _draw(str(path), graph)
     if as_json:
@@ -87,6 +92,19 @@ def _dataset(path: Path) -> dict[str, Any]:
         "action": [dataset.action_size],
         "fingerprint": dataset.fingerprint,
     }
+
+
+def _write_page(path: Path, kind: str, page: Path) -> None:
+    from barkyard.cli.stored_states import StoredStates
+    from barkyard.datasets import Dataset
+    from barkyard.datasets.page import write_page
+
+    if kind != "dataset":
+        raise InvalidInput(f"--page is about a dataset, and {path} is a {kind}")
+    dataset = Dataset.open(path)
+    with StoredStates(dataset) as states:
+        write_page(dataset, page, states.pictures if dataset.spec.state_size else None)
+    print_note(f"the page is {page}")
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:

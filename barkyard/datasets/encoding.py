@@ -201,7 +201,7 @@ def decode_episode(spec: DatasetSpec, table: pa.Table, record: EpisodeRecord, fi
     for part, place in spec.parts.items():
         if place.key in spec.cameras:
             encoded = [*png_bytes(table[place.key]), final[place.key]]
-            observations[part] = np.stack([decode_png(content, place.shape) for content in encoded])
+            observations[part] = np.stack([decode_image(content, place.shape) for content in encoded])
         else:
             values = vectors[place.key][:, place.start : place.stop]
             observations[part] = np.ascontiguousarray(values).reshape(-1, *place.shape)
@@ -243,14 +243,14 @@ def encode_png(image: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def decode_png(content: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The `(H, W, 3)` image of a PNG.
+def decode_image(content: bytes, shape: tuple[int, ...], formats: Sequence[str] = ("PNG",)) -> NDArray[np.uint8]:
+    """The `(H, W, 3)` image of a PNG, or of another of `formats`, which are Pillow's names.
 
     Raises:
         DatasetError: it is none, or has another size.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        with Image.open(io.BytesIO(content), formats=tuple(formats)) as image:
             if (image.height, image.width) != shape[:2]:  # before memory is taken
                 raise ValueError(f"it has {image.width} x {image.height} pixels instead of {shape[1]} x {shape[0]}")
             pixels = np.array(image)

@@ -31,6 +31,7 @@ from barkyard.errors import DatasetError
 CODEBASE_VERSION = "v3.0"
 ROW_GROUP = 100
 """Episodes in a row group of the table of episodes."""
+_CONVERT = "barkyard convert makes one of ours of it"
 DATA_FILE_MEGABYTES, VIDEO_FILE_MEGABYTES = 100, 200
 
 
@@ -75,10 +76,13 @@ def load_info(root: Path) -> tuple[dict[str, Any], DatasetSpec]:
     info = load_json(root / INFO_PATH)
     version = info.get("codebase_version")
     if version != CODEBASE_VERSION:
-        raise DatasetError(f"{root} has layout {version!r}; this version of Barkyard reads {CODEBASE_VERSION!r}")
+        raise DatasetError(
+            f"{root} has layout {version!r}; this version of Barkyard reads {CODEBASE_VERSION!r}. If it is LeRobot's, "
+            f"{_CONVERT}"
+        )
     ours = info.get("barkyard")
     if not isinstance(ours, dict):
-        raise DatasetError(f"{root} is a LeRobot dataset that Barkyard did not record; it has no seeds or parts")
+        raise DatasetError(f"{root} is a LeRobot dataset that Barkyard did not record; {_CONVERT}")
     if ours.get("schema") != SCHEMA:
         raise DatasetError(f"{root} has schema {ours.get('schema')!r}; this version of Barkyard reads {SCHEMA}")
     if info.get("data_path") != DATA_PATH:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from barkyard import provenance
 from barkyard.datasets import spec as names
 from barkyard.datasets.compaction import finish_replacement
-from barkyard.datasets.encoding import EpisodeRecord, decode_episode, decode_png, png_bytes, read_vectors
+from barkyard.datasets.encoding import EpisodeRecord, decode_episode, decode_image, png_bytes, read_vectors
 from barkyard.datasets.files import DATA, REPLACED, DataFile, DataFileError, RowReader, damage_report, locked, scan
 from barkyard.datasets.metadata import is_current, load_info, write_metadata
 from barkyard.datasets.spec import DatasetSpec, Part
@@ -241,7 +241,7 @@ class _Images:
     def take(self, frames: NDArray[np.intp]) -> NDArray[np.uint8]:
         wanted = np.unique(frames)
         for frame in wanted[~self._decoded[wanted]]:
-            self._pixels[frame] = decode_png(self._encoded[frame], self._pixels.shape[1:])
+            self._pixels[frame] = decode_image(self._encoded[frame], self._pixels.shape[1:])
             self._decoded[frame] = True
         return self._pixels.take(frames, axis=0)
 

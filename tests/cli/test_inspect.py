@@ -9,6 +9,7 @@ import pytest
 from barkyard.assets.calibration import Calibration, HeldOut, Parameter
 from barkyard.cli.main import main
 from barkyard.datasets import Dataset
+from barkyard.datasets.page import STILLS
 from barkyard.evaluation import EpisodeRecord, EvalResult
 
 
@@ -24,6 +25,20 @@ def test_a_dataset(demonstrations: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert facts["fingerprint"] == Dataset.open(demonstrations).fingerprint
     assert main(["inspect", str(demonstrations)]) == 0
     assert "joint_pos (7)" in capsys.readouterr().out
+
+
+def test_the_page_of_a_dataset_has_pictures_drawn_from_its_states(
+    demonstrations: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(demonstrations), "--page", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("data:image/jpeg") == 3 * STILLS, "three episodes"
+    assert str(tmp_path / "page.html") in capsys.readouterr().err
+
+
+def test_only_a_dataset_has_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "panda", "--page", str(tmp_path / "page.html")]) == 2
+    assert "panda is a body" in capsys.readouterr().err
 
 
 def test_a_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

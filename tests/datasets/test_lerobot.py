@@ -38,7 +38,7 @@ print("RESULT", json.dumps({
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(PYTHON is None, reason="BARKYARD_LEROBOT_PYTHON names no interpreter with lerobot >= 0.6")
+@pytest.mark.skipif(PYTHON is None, reason="BARKYARD_LEROBOT_PYTHON names no interpreter with lerobot >= 0.4")
 @pytest.mark.parametrize("merged", [False, True])
 def test_lerobot_reads_the_same_windows(tmp_path: Path, merged: bool) -> None:
     path = tmp_path / "dataset"

@@ -25,6 +25,8 @@ from barkyard.assets.calibration import Calibration, HeldOut, Parameter, SourceL
 from barkyard.calibration.excitation import CommandFile, design
 from barkyard.calibration.logs import RobotLog
 from barkyard.datasets import Dataset
+from barkyard.datasets.lerobot import read_lerobot, read_lerobot_info
+from barkyard.datasets.minari import read_minari, write_minari
 from barkyard.datasets.robomimic import read_robomimic, write_robomimic
 from barkyard.embodiment import Embodiment
 from barkyard.errors import BarkyardError, InvalidInput
@@ -39,6 +41,7 @@ from barkyard.teleop.browser.messages import parse_message
 from barkyard.teleop.keys import load_keys
 from barkyard.teleop.spacemouse_reports import decode_report, decode_spacenav
 from barkyard.untrusted import parse_json
+from tests.datasets.foreign_lerobot import write_lerobot
 from tests.policies.synthetic import BODY, TINY_TRANSFORMER, make_tiny, write_dataset
 from tests.safety.mutations import mutate_bytes, mutate_json
 
@@ -222,6 +225,21 @@ def demonstrations_hdf5(folder: Path) -> tuple[bytes, Mutate, Read]:
     return path.read_bytes(), mutate_bytes, of_file(path, lambda _: list(read_robomimic(path)))
 
 
+def minari(folder: Path, name: str) -> tuple[bytes, Mutate, Read]:
+    root = folder / "it-v0"
+    write_minari(Dataset.open(write_dataset(folder / "dataset", 1)), root)
+    path = root / "data" / name
+    mutate = mutate_json if name.endswith("json") else mutate_bytes
+    return path.read_bytes(), mutate, of_file(path, lambda _: list(read_minari(root)))
+
+
+def lerobot(folder: Path, part: str) -> tuple[bytes, Mutate, Read]:
+    root = write_lerobot(folder / "it", "v2.1", "image")
+    (path,) = sorted(root.glob(part))[:1]
+    mutate = mutate_json if part.endswith(".json") else mutate_bytes
+    return path.read_bytes(), mutate, of_file(path, lambda _: list(read_lerobot(read_lerobot_info(root), "sim")))
+
+
 READERS: dict[str, Callable[[Path], tuple[bytes, Mutate, Read]]] = {
     "result": result,
     "calibration": calibration,
@@ -241,6 +259,11 @@ READERS: dict[str, Callable[[Path], tuple[bytes, Mutate, Read]]] = {
     "dataset-tasks": lambda folder: dataset(folder, "meta/tasks.parquet"),
     "dataset-episodes": lambda folder: dataset(folder, "meta/episodes/*/*.parquet"),
     "demonstrations-hdf5": demonstrations_hdf5,
+    "minari-metadata": lambda folder: minari(folder, "metadata.json"),
+    "minari-data": lambda folder: minari(folder, "main_data.hdf5"),
+    "lerobot-info": lambda folder: lerobot(folder, "meta/info.json"),
+    "lerobot-episodes": lambda folder: lerobot(folder, "meta/episodes.jsonl"),
+    "lerobot-data": lambda folder: lerobot(folder, "data/*/*.parquet"),
     "training-state": lambda folder: training(folder, STATE),
     "training-tensors": lambda folder: training(folder, TENSORS),
     "course": course,
