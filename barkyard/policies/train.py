@@ -111,8 +111,9 @@ def train(
     resume = resume or (restarted() and out.is_dir())
     if group.leads:
         _check_folder(out, resume)
+    paths = [dataset_path] if isinstance(dataset_path, str | Path) else dataset_path
     data = TrainingData(
-        [Dataset.open(path) for path in ([dataset_path] if isinstance(dataset_path, str | Path) else dataset_path)],
+        [Dataset.open(each, mapped=True) for each in paths],
         config,
         observation_keys,
         training.held_out,

@@ -1,6 +1,6 @@
 """Behaviour cloning over many bodies with one transformer over joints."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,9 +73,9 @@ class GetZeroPolicy(Policy):
         self._cached: tuple[list[int], Tensor | None, Tensor] | None = None
 
     @staticmethod
-    def fit_observation(values: NDArray[np.float32]) -> Normalizer:
-        """Mean and standard deviation of `(N, d)` values, as limits one deviation to either side."""
-        return by_deviation(values)
+    def fit_observation(blocks: Collection[NDArray[np.float32]]) -> Normalizer:
+        """Mean and standard deviation of the rows of `(n, d)` blocks, as limits one deviation to either side."""
+        return by_deviation(blocks)
 
     @property
     def noise_shape(self) -> tuple[int, int, int]:
