@@ -132,11 +132,11 @@ class JoinedWindows:
     def __init__(self, windows: Sequence[Windows], sources: Sequence[Dataset], bodies: Sequence[int] = ()) -> None:
         self._windows, self._sources, self._bodies = list(windows), list(sources), list(bodies)
         self._starts = np.concatenate([[0], np.cumsum([len(each) for each in windows])])
-        keys = self._sources[0].observation_shapes
+        shapes = [each.observation_shapes for each in self._sources] if self._bodies else []
         self._widest = {
-            key: max(each.observation_shapes[key][-1] for each in self._sources)
-            for key in keys
-            if all(each.observation_shapes.get(key) for each in self._sources)
+            key: max(each[key][-1] for each in shapes)
+            for key in (shapes[0] if shapes else {})
+            if all(len(each.get(key, ())) == 1 for each in shapes)
         }
         self._most_actions = max(each.action_size for each in self._sources)
 
@@ -172,7 +172,7 @@ class JoinedWindows:
         order = np.argsort(np.concatenate(places))
         return WindowBatch(
             observations={
-                key: _joined([batch.observations[key] for batch in batches], self._widest.get(key, 1))[order]
+                key: _joined([batch.observations[key] for batch in batches], self._widest.get(key))[order]
                 for key in batches[0].observations
             },
             actions=_joined([batch.actions for batch in batches], self._most_actions)[order],
@@ -186,8 +186,10 @@ class JoinedWindows:
         return WindowBatch({**batch.observations, BODY: body}, batch.actions, batch.is_pad)
 
 
-def _joined(arrays: Sequence[NDArray[Any]], widest: int) -> NDArray[Any]:
+def _joined(arrays: Sequence[NDArray[Any]], widest: int | None) -> NDArray[Any]:
     """One after another, with zeros where the last axis is shorter than `widest`."""
+    if widest is None:
+        return np.concatenate(arrays)
     return np.concatenate(
         [np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, widest - array.shape[-1])]) for array in arrays]
     )
