@@ -159,6 +159,12 @@ class GetZeroPolicy(Policy):
             raise InvalidInput("self_model is 0, so this policy has no self-model; train one with a larger weight")
         return places * unit
 
+    def true_places(self, observations: Mapping[str, Tensor]) -> Tensor:
+        """`(N, J, 3)` where forward kinematics has what `link_places` predicts [m]."""
+        angles = observations["joint_pos"][:, -1]
+        frames = self._own.tensors.take(torch.zeros(len(angles), dtype=torch.long)).forward_kinematics(angles)
+        return frames.tips if self.get_zero.tips else frames.joints
+
     def _act(self, seen: Mapping[str, Tensor]) -> Tensor:
         """`(N, J)` actions of its own body; without gradients from a snapshot of the weights, which is faster."""
         if torch.is_grad_enabled() or self.training:
