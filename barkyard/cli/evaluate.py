@@ -40,6 +40,7 @@ def evaluate(
     video_dir: Path | None = None,
     camera: str | None = None,
     env_kwargs: tuple[str, ...] = (),
+    embodiments: Annotated[tuple[str, ...], arg(metavar="SET|FILE|NAME")] = (),
     fleet: FleetWords = Fleet(),  # noqa: B008
     force: bool = False,
     as_json: Json = False,
@@ -53,7 +54,7 @@ def evaluate(
     Args:
         env: the environment's id; `barkyard envs` lists them.
         actor: who acts; several are compared on common seeds.
-        out: where the result goes; a folder for several actors.
+        out: where the result goes; a folder for several actors or embodiments.
         against: earlier results to compare with on their seeds.
         margin: of a comparison of two: a smaller difference does not matter.
         level: of a comparison: how often it may be wrong, whenever it stops.
@@ -68,6 +69,9 @@ def evaluate(
         video_dir: where videos go; for RUN/results/NAME.json and RUN/NAME.json it is RUN/videos/NAME unless given.
         camera: which camera films; by default the environment's own choice.
         env_kwargs: arguments of the environment, as key=value or a JSON object.
+        embodiments: evaluate with each of these in turn, and print means with intervals that take an embodiment's
+            episodes for alike: sets of the hands' split (train, validation, test_graph, test_length, test_both),
+            files with a name on each line, or names. --out is a folder; the same command goes on where it was stopped.
         fleet: who does the work; by default this process, in one go.
         force: write over an earlier result.
         as_json: print the result as JSON.
@@ -79,6 +83,16 @@ def evaluate(
     latency = Latency(delay, real_time_chunking)
     if latency != Latency() and (len(actor) > 1 or against or fleet.backend is not None):
         raise InvalidInput("--delay and --real-time-chunking evaluate one actor in this process: leave out the others")
+    if embodiments:
+        from barkyard.cli.embodiments import EmbodimentWords, evaluate_embodiments
+
+        if len(actor) != 1 or against or videos:
+            raise InvalidInput("--embodiments takes one --actor, and neither --against nor --videos")
+        arguments = environment_arguments(env_kwargs)
+        many = EmbodimentWords(
+            env, arguments, actor[0], embodiments, out, episodes, seed_start, num_envs, noise, force, fleet
+        )
+        return evaluate_embodiments(many, as_json, quiet)
     if len(actor) > 1 or against:
         from barkyard.cli.racing import RaceWords, run_race
 

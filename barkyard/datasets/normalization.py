@@ -1,6 +1,6 @@
 """Limits normalisation: each dimension's range to [-1, 1]."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,14 @@ class Normalizer:
                 "episode it is from"
             )
         return cls.from_limits(rows.min(axis=0), rows.max(axis=0))
+
+    @classmethod
+    def fit_blocks(cls, blocks: Iterable[ArrayLike]) -> "Normalizer":
+        """As `fit`, for values that come in blocks, one of which is in memory at a time."""
+        each = [cls.fit(block) for block in blocks]
+        if not each:
+            raise InvalidInput("there are no values to fit a normalizer to")
+        return cls(np.min([one.low for one in each], axis=0), np.max([one.high for one in each], axis=0))
 
     @property
     def center(self) -> NDArray[np.float64]:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from barkyard import provenance
 from barkyard.datasets import spec as names
 from barkyard.datasets.compaction import finish_replacement
-from barkyard.datasets.encoding import EpisodeRecord, decode_episode, decode_image, png_bytes, read_vectors
+from barkyard.datasets.encoding import EpisodeRecord, decode_episode, decode_image, png_bytes
 from barkyard.datasets.files import DATA, REPLACED, DataFile, DataFileError, RowReader, damage_report, locked, scan
 from barkyard.datasets.metadata import is_current, load_info, write_metadata
 from barkyard.datasets.spec import DatasetSpec, Part
+from barkyard.datasets.vectors import Vectors, kept_vectors, load_vectors, map_vectors
 from barkyard.episode import Episode, Observations
 from barkyard.errors import DatasetError, InvalidInput
 
@@ -24,7 +25,7 @@ from barkyard.errors import DatasetError, InvalidInput
 class Dataset:
     """A dataset opened for reading; make one with `Dataset.open`.
 
-    Vectors of all frames are in memory; images stay encoded on disk until they are asked for.
+    Vectors of all frames are in memory, or mapped into it; images stay encoded on disk until they are asked for.
 
     Attributes:
         path: its folder.
@@ -36,13 +37,14 @@ class Dataset:
         starts: `(num_episodes + 1,)` first frame of each episode, and the number of frames.
     """
 
-    def __init__(self, path: Path, info: dict[str, Any], spec: DatasetSpec, loaded: Sequence["_LoadedFile"]) -> None:
+    def __init__(
+        self, path: Path, info: dict[str, Any], spec: DatasetSpec, files: Sequence[DataFile], vectors: Vectors
+    ) -> None:
         self.path, self.info, self.spec = path, info, spec
         self._parts = spec.parts
-        self._places = [(file.data, group) for file in loaded for group in range(len(file.data.records))]
-        self.records: list[EpisodeRecord] = [record for file in loaded for record in file.data.records]
+        self._places = [(file, group) for file in files for group in range(len(file.records))]
+        self.records: list[EpisodeRecord] = [record for file in files for record in file.records]
         self.starts = np.concatenate([[0], np.cumsum([record.length for record in self.records], dtype=np.intp)])
-        vectors = {key: _join(key, spec, loaded) for key in _kept_in_memory(spec)}
         self.actions: NDArray[np.float32] = vectors[names.ACTION]
         self.rewards: NDArray[np.float32] = vectors[names.REWARD].ravel()
         self._vectors = {key: vectors[key] for key in (names.STATE, names.ENVIRONMENT_STATE) if key in vectors}
@@ -50,7 +52,7 @@ class Dataset:
         self._reader: RowReader | None = None
 
     @classmethod
-    def open(cls, path: str | Path, *, skip_damaged: bool = False) -> "Dataset":
+    def open(cls, path: str | Path, *, skip_damaged: bool = False, mapped: bool = False) -> "Dataset":
         """Open the dataset in folder `path`, also one whose recording was killed.
 
         Metadata that lags behind the data is rebuilt on the way, where the folder can be written.
@@ -58,6 +60,8 @@ class Dataset:
         Args:
             path: the folder.
             skip_damaged: open the usable files where others are damaged or foreign, with a warning.
+            mapped: leave vectors on disk, in flat files that are made beside the data at the first opening and
+                mapped into memory; where they cannot be made, vectors are read into memory. The values are the same.
 
         Raises:
             DatasetError: there is no dataset, it is of another version, or files are damaged (each is named).
@@ -68,12 +72,10 @@ class Dataset:
             with locked(root):
                 finish_replacement(root)
         files, unusable = scan(root, spec)
-        loaded = []
-        for file in files:
-            try:
-                loaded.append(_LoadedFile(file, spec))
-            except DataFileError as error:
-                unusable.append(error)
+        usable, vectors = files, map_vectors(root, files, kept_vectors(spec)) if mapped else None
+        if vectors is None:
+            usable, vectors, damaged = load_vectors(files, kept_vectors(spec))
+            unusable += damaged
         if unusable and not skip_damaged:
             raise DatasetError(damage_report(root, unusable))
         if unusable:
@@ -81,7 +83,7 @@ class Dataset:
         elif _is_whole(root, info, files) and not is_current(info, files):
             with suppress(DatasetError, OSError):  # it is being written, or cannot be: reading needs no metadata
                 info = _rebuild(root, info, spec)
-        return cls(root, info, spec, loaded)
+        return cls(root, info, spec, usable, vectors)
 
     @property
     def env_id(self) -> str:
@@ -217,19 +219,6 @@ class Dataset:
         return self._images[place.key]
 
 
-class _LoadedFile:
-    """The vectors of one file; raises DataFileError where they cannot be read."""
-
-    def __init__(self, file: DataFile, spec: DatasetSpec) -> None:
-        sizes = _kept_in_memory(spec)
-        table = RowReader(file).read(columns=list(sizes))
-        self.data = file
-        try:
-            self.vectors = {key: read_vectors(table[key], size) for key, size in sizes.items()}
-        except (pa.ArrowException, LookupError, TypeError, ValueError) as error:
-            raise DataFileError(file.path, f"is damaged ({error})") from error
-
-
 class _Images:
     """One camera's images: kept encoded, decoded when first asked for."""
 
@@ -244,16 +233,6 @@ class _Images:
             self._pixels[frame] = decode_image(self._encoded[frame], self._pixels.shape[1:])
             self._decoded[frame] = True
         return self._pixels.take(frames, axis=0)
-
-
-def _kept_in_memory(spec: DatasetSpec) -> dict[str, int]:
-    kept = (names.STATE, names.ENVIRONMENT_STATE, names.ACTION, names.REWARD)
-    return {key: size for key, (size, _) in spec.vectors.items() if key in kept}
-
-
-def _join(key: str, spec: DatasetSpec, loaded: Sequence[_LoadedFile]) -> NDArray[np.float32]:
-    size = spec.vectors[key][0]
-    return np.concatenate([np.empty((0, size), dtype=np.float32), *(file.vectors[key] for file in loaded)])
 
 
 def _is_whole(root: Path, info: Mapping[str, Any], files: Sequence[DataFile]) -> bool:

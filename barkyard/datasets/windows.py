@@ -41,9 +41,9 @@ class Windows:
         action_start: step of the first action, counted from the newest observation.
         observation_keys: the observation parts wanted.
         episodes: episodes to use; all unless given.
+        learnt: an observation part that stands in the place of the executed actions; these unless given.
 
     Attributes:
-        frames: `(len,)` the dataset's frame that each window is of.
         observation_steps: To.
 
     Raises:
@@ -58,27 +58,29 @@ class Windows:
         action_start: int,
         observation_keys: Sequence[str],
         episodes: ArrayLike | None = None,
+        learnt: str | None = None,
     ) -> None:
         for name, value in (("observation_steps", observation_steps), ("horizon", horizon)):
             if value < 1:
                 raise InvalidInput(f"{name} is {value}; valid: 1 or more")
-        dataset.check_parts(observation_keys)
-        self._dataset, self._keys = dataset, tuple(observation_keys)
+        dataset.check_parts([*observation_keys, *([learnt] if learnt else [])])
+        self._dataset, self._keys, self._learnt = dataset, tuple(observation_keys), learnt
         chosen = np.arange(dataset.num_episodes) if episodes is None else np.asarray(episodes, dtype=np.intp)
         outside = chosen[(chosen < 0) | (chosen >= dataset.num_episodes)]
         if outside.size:
             raise InvalidInput(f"episode {outside[0]} is not one of 0..{dataset.num_episodes - 1}")
-        lengths = dataset.lengths[chosen]
-        self._first = np.repeat(dataset.starts[chosen], lengths)
-        self._last = np.repeat(dataset.starts[chosen] + lengths - 1, lengths)
-        steps = np.arange(len(self._first)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        self.frames = self._first + steps
         self.observation_steps = observation_steps
+        self._starts = dataset.starts[chosen]
+        self._ends = np.cumsum(dataset.lengths[chosen])
         self._history = np.arange(1 - observation_steps, 1)
         self._chunk = np.arange(action_start, action_start + horizon)
 
     def __len__(self) -> int:
-        return len(self.frames)
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def frames(self, indices: ArrayLike) -> NDArray[np.intp]:
+        """`(B,)` the dataset's frames that the windows numbered `indices` are of. Raises IndexError."""
+        return self._places(np.asarray(indices, dtype=np.intp))[0]
 
     def gather(self, indices: ArrayLike) -> WindowBatch:
         """The windows numbered `indices`, `(B,)` in `0..len - 1`: frames in order of the episodes given.
@@ -87,19 +89,24 @@ class Windows:
             IndexError: a number is out of range.
             DatasetError: an image is damaged.
         """
-        indices = np.asarray(indices, dtype=np.intp)
-        if (indices < 0).any():
-            raise IndexError(f"window {indices.min()} is not one of 0..{len(self) - 1}")
-        frame = self.frames[indices][:, None]
-        first, last = self._first[indices][:, None], self._last[indices][:, None]
+        frame, first, last = (each[:, None] for each in self._places(np.asarray(indices, dtype=np.intp)))
         seen = np.maximum(frame + self._history, first)
         wanted = frame + self._chunk
         acted = np.minimum(np.maximum(wanted, first), last)
-        return WindowBatch(
-            observations=self._dataset.take(self._keys, seen),
-            actions=self._dataset.actions.take(acted, axis=0),
-            is_pad=wanted != acted,
-        )
+        if self._learnt is None:
+            actions = self._dataset.actions.take(acted, axis=0)
+        else:
+            actions = self._dataset.take([self._learnt], acted)[self._learnt]
+        return WindowBatch(self._dataset.take(self._keys, seen), actions, is_pad=wanted != acted)
+
+    def _places(self, indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+        """The windows' frames, and the first and last frames of their episodes."""
+        outside = indices[(indices < 0) | (indices >= len(self))]
+        if outside.size:
+            raise IndexError(f"window {outside[0]} is not one of 0..{len(self) - 1}")
+        episode = np.searchsorted(self._ends, indices, side="right")
+        first, length = self._starts[episode], np.diff(self._ends, prepend=0)[episode]
+        return first + indices - (self._ends[episode] - length), first, first + length - 1
 
 
 def split_episodes(n: int, fraction: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

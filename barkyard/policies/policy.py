@@ -1,7 +1,7 @@
 """What a policy is: a torch module that learns from windows of a dataset and predicts chunks of actions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -251,9 +251,9 @@ class Policy(nn.Module, ABC):
         self.config, self.features, self.normalizers, self.origin = config, features, dict(normalizers), origin
 
     @staticmethod
-    def fit_observation(values: NDArray[np.float32]) -> Normalizer:
-        """The normalizer of an observation part, from its `(N, d)` values: their limits, unless overridden."""
-        return Normalizer.fit(values)
+    def fit_observation(blocks: Collection[NDArray[np.float32]]) -> Normalizer:
+        """The normalizer of an observation part, from `(n, d)` blocks of its values: their limits, unless overridden."""
+        return Normalizer.fit_blocks(blocks)
 
     def for_body(self, body: Embodiment, observations: Mapping[str, tuple[int, ...]], action_dim: int) -> "Policy":
         """The policy as it acts with `body`: itself, unless it is one for many bodies.

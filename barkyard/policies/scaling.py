@@ -1,6 +1,6 @@
 """Normalisation by mean and standard deviation, as a part of a network."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -13,9 +13,11 @@ LARGEST_OBSERVATION = 5.0
 """Standard deviations at which a normalised observation is cut off, so that what is rarely seen stays harmless."""
 
 
-def by_deviation(values: NDArray[np.float32]) -> Normalizer:
-    """Mean and standard deviation of `(N, d)` values, as limits one deviation to either side."""
-    mean, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+def by_deviation(blocks: Collection[NDArray[np.float32]]) -> Normalizer:
+    """Mean and standard deviation of the rows of `(n, d)` blocks, as limits one deviation to either side."""
+    rows = sum(len(block) for block in blocks)
+    mean = sum(block.sum(axis=0, dtype=np.float64) for block in blocks) / rows
+    deviation = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in blocks) / rows)
     return Normalizer.from_limits(mean - deviation, mean + deviation)
 
 

@@ -25,10 +25,9 @@ class UnionWindows:
     def __init__(self, windows: Windows, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self._windows, self._shapes = windows, dict(shapes)
 
-    @property
-    def frames(self) -> NDArray[np.intp]:
-        """`(len,)` the dataset's frame that each window is of."""
-        return self._windows.frames
+    def frames(self, indices: ArrayLike) -> NDArray[np.intp]:
+        """`(B,)` the dataset's frames that the windows numbered `indices` are of; see `Windows.frames`."""
+        return self._windows.frames(indices)
 
     def __len__(self) -> int:
         return len(self._windows)

@@ -118,8 +118,9 @@ def train(
     several_tasks = isinstance(config, DiffusionConfig) and config.task_embedding > 0
     if task_vectors and not several_tasks:
         raise InvalidInput(f"policy {name!r} takes no vectors of tasks: give a diffusion policy with task_embedding=32")
+    paths = [dataset_path] if isinstance(dataset_path, str | Path) else dataset_path
     data = TrainingData(
-        [Dataset.open(path) for path in ([dataset_path] if isinstance(dataset_path, str | Path) else dataset_path)],
+        [Dataset.open(each, mapped=True) for each in paths],
         config,
         observation_keys,
         training.held_out,

@@ -1,7 +1,6 @@
 """What a training run reads: the split, the windows, their order, and the normalisation."""
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,14 @@ from barkyard.policies.step_weights import step_weights
 from barkyard.policies.tasks import UnionWindows, describe_tasks
 
 _OTHERS_ACTIONS = (EXPERT_ACTION, POLICY_ACTION)
+_BLOCK = 65_536
+"""Frames in memory at a time while normalizers are fitted."""
 
 
 class TrainingData:
     """Datasets, split by episode into windows to train on and windows to measure on.
+
+    With datasets that are opened as `mapped`, what is in memory is a number for each window, and one batch.
 
     Args:
         datasets: what is learnt from, one or more; the first tells the environment.
@@ -29,7 +32,7 @@ class TrainingData:
         observation_keys: observation parts to learn from; see `choose_keys`.
         held_out: fraction of the episodes to measure on.
         seed: of the split.
-        fit_observation: makes the normalizer of an observation part from its `(N, d)` values.
+        fit_observation: makes the normalizer of an observation part from `(n, d)` blocks of its values.
         embodiment: the body that acts in the datasets, for policies that are built on one; a list of one for each
             dataset where they differ. Then parts and actions are padded with zeros to the widest, and batches have the
             part `BODY`.
@@ -57,14 +60,14 @@ class TrainingData:
         observation_keys: Sequence[str] | None,
         held_out: float,
         seed: int,
-        fit_observation: Callable[[NDArray[np.float32]], Normalizer] = Normalizer.fit,
+        fit_observation: Callable[[Collection[NDArray[np.float32]]], Normalizer] = Normalizer.fit_blocks,
         embodiment: Embodiment | Sequence[Embodiment] | None = None,
         weights: Mapping[str, float] | None = None,
         several_tasks: bool = False,
         task_vectors: Mapping[str, Sequence[float]] | None = None,
         images: bool = False,
     ) -> None:
-        sources = [with_expert_actions(each) for each in ([datasets] if isinstance(datasets, Dataset) else datasets)]
+        sources = [datasets] if isinstance(datasets, Dataset) else list(datasets)
         if not sources:
             raise InvalidInput("there is no dataset to learn from; give one or more")
         first = sources[0]
@@ -95,30 +98,52 @@ class TrainingData:
         )
         splits = [split_episodes(each.num_episodes, held_out, seed) for each in sources]
 
-        def windows(side: int, steps: int, horizon: int, of: Sequence[str]) -> JoinedWindows:
+        def windows(side: int, steps: int, horizon: int, of: Collection[str], having: str = "") -> JoinedWindows:
+            """Windows with the parts `of`, of the datasets that have the part `having`."""
+            chosen = [i for i, keys in enumerate(each_keys) if not having or having in keys]
             plain = [
-                Windows(each, steps, horizon, 1 - steps, [key for key in keys if key in of], split[side])
-                for each, keys, split in zip(sources, each_keys, splits, strict=True)
+                Windows(
+                    sources[i],
+                    steps,
+                    horizon,
+                    1 - steps,
+                    [key for key in each_keys[i] if key in of],
+                    splits[i][side],
+                    learnt_part(sources[i]),
+                )
+                for i in chosen
             ]
+            wanted = {key: shape for key, shape in shapes.items() if key in of}
             widened: Sequence[Windows | UnionWindows] = (
-                [UnionWindows(each, shapes) for each in plain] if tasks else plain
+                [UnionWindows(each, wanted) for each in plain] if tasks else plain
             )
-            return JoinedWindows(widened, sources, rows, TASK if tasks else BODY)
+            numbers = [rows[i] for i in chosen] if rows else []
+            return JoinedWindows(widened, [sources[i] for i in chosen], numbers, TASK if tasks else BODY)
 
         steps, horizon = config.observation_steps, config.horizon
-        self.training, self.held_out = (windows(side, steps, horizon, list(shapes)) for side in (0, 1))
+        self.training, self.held_out = (windows(side, steps, horizon, shapes) for side in (0, 1))
         self.weights = self.training.weights(weights or {})
-        vectors = list(self.features.vectors)
-        frames = windows(0, 1, 1, vectors)
-        every = frames.gather(np.arange(len(frames)))
-        self.normalizers = {key: fit_observation(self._values(every, key)) for key in vectors}
-        self.normalizers["action"] = Normalizer.fit(every.actions)
+        self.normalizers = {
+            key: fit_observation(_Blocks(windows(0, 1, 1, [key], key), key)) for key in self.features.vectors
+        }
+        self.normalizers["action"] = Normalizer.fit_blocks(_Blocks(windows(0, 1, 1, [])))
 
-    def _values(self, frames: WindowBatch, key: str) -> NDArray[np.float32]:
-        """`(N, d)` values of a part, of those frames whose task has it."""
-        values: NDArray[np.float32] = frames.observations[key][:, 0]
-        has = np.array([key in task.observations for task in self.features.tasks])
-        return values[has[frames.observations[TASK][:, 0, 0].astype(np.intp)]] if has.size else values
+
+class _Blocks(Sequence[NDArray[np.float32]]):
+    """`(n, d)` values of an observation part, or of actions, at all windows in order, read as they are asked for."""
+
+    def __init__(self, windows: "JoinedWindows", key: str | None = None) -> None:
+        self._windows, self._key = windows, key
+
+    def __len__(self) -> int:
+        return -(-len(self._windows) // _BLOCK)
+
+    def __getitem__(self, number: Any) -> Any:
+        if not 0 <= number < len(self):
+            raise IndexError(f"block {number} is not one of 0..{len(self) - 1}")
+        batch = self._windows.gather(np.arange(number * _BLOCK, min((number + 1) * _BLOCK, len(self._windows))))
+        values = batch.actions if self._key is None else batch.observations[self._key]
+        return values[:, 0]
 
 
 class JoinedWindows:
@@ -128,7 +153,7 @@ class JoinedWindows:
         windows: of each dataset.
         sources: the datasets.
         numbers: for each, the number of its body or task; empty where all have one. With it, what is narrower is padded
-            with zeros.
+            with zeros to the widest of all, so that every batch is as wide.
         part: the observation part that tells the number.
     """
 
@@ -141,14 +166,25 @@ class JoinedWindows:
     ) -> None:
         self._windows, self._sources, self._numbers, self._part = list(windows), list(sources), list(numbers), part
         self._starts = np.concatenate([[0], np.cumsum([len(each) for each in windows])])
+        shapes = [each.observation_shapes for each in self._sources] if self._numbers else []
+        self._widest = {
+            key: max(each[key][-1] for each in shapes)
+            for key in (shapes[0] if shapes else {})
+            if all(len(each.get(key, ())) == 1 for each in shapes)
+        }
+        self._most_actions = max(each.action_size for each in self._sources)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
     def weights(self, given: Mapping[str, float]) -> NDArray[np.float64] | None:
         """`(len,)` weights of the windows by who acted at their steps; see `step_weights`."""
+        if not given and all(POLICY_ACTION not in source.observation_shapes for source in self._sources):
+            return None
         pairs = list(zip(self._windows, self._sources, strict=True))
-        acted_by = np.concatenate([source.acted_by()[windows.frames] for windows, source in pairs])
+        acted_by = np.concatenate(
+            [source.acted_by()[windows.frames(np.arange(len(windows)))] for windows, source in pairs]
+        )
         corrected = [np.full(len(windows), POLICY_ACTION in source.observation_shapes) for windows, source in pairs]
         return step_weights(acted_by, np.concatenate(corrected), given)
 
@@ -170,9 +206,10 @@ class JoinedWindows:
         order = np.argsort(np.concatenate(places))
         return WindowBatch(
             observations={
-                key: _joined([batch.observations[key] for batch in batches])[order] for key in batches[0].observations
+                key: _joined([batch.observations[key] for batch in batches], self._widest.get(key))[order]
+                for key in batches[0].observations
             },
-            actions=_joined([batch.actions for batch in batches])[order],
+            actions=_joined([batch.actions for batch in batches], self._most_actions)[order],
             is_pad=np.concatenate([batch.is_pad for batch in batches])[order],
         )
 
@@ -183,9 +220,10 @@ class JoinedWindows:
         return WindowBatch({**batch.observations, self._part: told}, batch.actions, batch.is_pad)
 
 
-def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """One after another, with zeros where the last axis is shorter than the longest."""
-    widest = max(array.shape[-1] for array in arrays)
+def _joined(arrays: Sequence[NDArray[Any]], widest: int | None) -> NDArray[Any]:
+    """One after another, with zeros where the last axis is shorter than `widest`."""
+    if widest is None:
+        return np.concatenate(arrays)
     return np.concatenate(
         [np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, widest - array.shape[-1])]) for array in arrays]
     )
@@ -217,20 +255,18 @@ def _check_alike(first: Dataset, other: Dataset, shapes: Mapping[str, tuple[int,
             )
 
 
-def with_expert_actions(dataset: Dataset) -> Dataset:
-    """The dataset with the actions of its part `expert_action`, or as it is where it has none.
+def learnt_part(dataset: Dataset) -> str | None:
+    """The part that is learnt in place of the executed actions, `expert_action` where the dataset has it.
 
     Raises:
         InvalidInput: the part is not as long as an action.
     """
     shape = dataset.observation_shapes.get(EXPERT_ACTION)
     if shape is None:
-        return dataset
+        return None
     if shape != (dataset.action_size,):
         raise InvalidInput(f"{EXPERT_ACTION} has shape {shape}; valid: ({dataset.action_size},), that of an action")
-    labelled = copy.copy(dataset)
-    labelled.actions = dataset.take([EXPERT_ACTION], np.arange(dataset.num_frames))[EXPERT_ACTION].copy()
-    return labelled
+    return EXPERT_ACTION
 
 
 def choose_keys(dataset: Dataset, keys: Sequence[str] | None, images: bool = False) -> list[str]:

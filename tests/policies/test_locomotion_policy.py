@@ -156,7 +156,7 @@ def test_actions_are_hidden_by_whole_windows() -> None:
 def test_observations_are_normalised_by_mean_and_deviation() -> None:
     """Mean 3, deviation 2 by hand; a dimension that never changes is shifted to 0."""
     values = np.array([[1.0, 7.0], [5.0, 7.0], [1.0, 7.0], [5.0, 7.0]], dtype=np.float32)
-    normalizer = LocomotionPolicy.fit_observation(values)
+    normalizer = LocomotionPolicy.fit_observation([values[:1], values[1:]])
     np.testing.assert_allclose(normalizer.center, [3.0, 7.0])
     np.testing.assert_allclose(normalizer.half_range, [2.0, 1.0])
     scaling = Scaling([normalizer], LARGEST_OBSERVATION)

@@ -14,7 +14,7 @@ from barkyard.policies.checkpoint import load_policy
 from barkyard.policies.locomotion.policy import LocomotionPolicy
 from barkyard.policies.train import LAST, train
 from barkyard.policies.trainer import Trainer
-from barkyard.policies.training_data import TrainingData, choose_keys, with_expert_actions
+from barkyard.policies.training_data import TrainingData, choose_keys, learnt_part
 from tests.policies.synthetic_locomotion import NAMES, SHAPES, STEPS, TINY, episode, make_tiny, write_dataset
 
 KINDS = sorted(TINY)
@@ -150,7 +150,7 @@ def test_expert_actions_of_another_length(corrected: Path, monkeypatch: pytest.M
     dataset = Dataset.open(corrected)
     monkeypatch.setattr(Dataset, "action_size", 3)
     with pytest.raises(InvalidInput, match=r"expert_action has shape \(2,\); valid: \(3,\), that of an action"):
-        with_expert_actions(dataset)
+        learnt_part(dataset)
 
 
 @pytest.mark.parametrize("kind", KINDS)

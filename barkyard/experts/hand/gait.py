@@ -109,8 +109,7 @@ class GaitEntry:
     measured: Mapping[str, Any]
 
 
-@lru_cache
-def load_gaits(path: Path = GAITS_FILE) -> Mapping[str, GaitEntry]:
+def read_gaits(path: Path) -> Mapping[str, GaitEntry]:
     """The gaits in a file, by hand. Raises InvalidInput if there is none, or it is of another version."""
     if not path.exists():
         words = " --right" if path == RIGHT_FILE else ""
@@ -122,6 +121,12 @@ def load_gaits(path: Path = GAITS_FILE) -> Mapping[str, GaitEntry]:
         hand: GaitEntry(hand, Gait.from_json(entry["gait"]), entry["measured"])
         for hand, entry in content["hands"].items()
     }
+
+
+@lru_cache
+def load_gaits(path: Path = GAITS_FILE) -> Mapping[str, GaitEntry]:
+    """As `read_gaits`; a file is read once."""
+    return read_gaits(path)
 
 
 def difference(one: str, other: str) -> float:

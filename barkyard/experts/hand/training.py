@@ -17,7 +17,7 @@ from typing import Any
 from barkyard.assets.robots.leap_hand.enumeration import load_split
 from barkyard.assets.robots.leap_hand.variant import FULL, HandVariant
 from barkyard.envs.tasks.dexterity.hand_rotate import GOOD_RATE
-from barkyard.experts.hand.gait import GAITS_FILE, RIGHT_FILE, SCHEMA, Gait, difference, load_gaits
+from barkyard.experts.hand.gait import GAITS_FILE, RIGHT_FILE, SCHEMA, Gait, difference, read_gaits
 from barkyard.experts.hand.search import CHECK_SEEDS, LEFT, RIGHT, Budget, Measured, first_guess, measure, search
 from barkyard.files import write_whole
 from barkyard.provenance import versions
@@ -28,6 +28,8 @@ NEIGHBOURS = 3
 """How many similar hands a hand looks at."""
 PICK_EPISODES, CHECK_EPISODES = 6, 32
 _PICK_SEEDS = 500_000
+DIGITS = 4
+"""Of what was measured, in the file."""
 FIRST = Budget(generations=25, starts=2, seconds=10.0, deviation=0.12)
 FURTHER = Budget(generations=10, deviation=0.05)
 """A gait that is found from nothing is sought in short episodes, of which a cold start has enough; choices."""
@@ -61,11 +63,16 @@ class Visit:
 
 
 def visit(hand: str, visits: Mapping[str, Visit], budget: Budget, episodes: int, seed: int) -> Visit:
-    """Go on with one hand: pick where from, search, measure; keep what is better."""
+    """Go on with one hand: pick where from, search, measure; keep what is better.
+
+    The gait is rounded as the file holds it, so that what is measured is what ships, and so that a search that is begun
+    anew from the file finds the same as one that was not stopped.
+    """
     old = visits.get(hand)
     gait, parent = _pick(hand, visits, budget, seed)
-    gait = search(hand, gait, budget, seed)
-    measured = measure(hand, gait, episodes, budget.randomization, direction=budget.direction)
+    gait = Gait.from_json(search(hand, gait, budget, seed).to_json())
+    found = asdict(measure(hand, gait, episodes, budget.randomization, direction=budget.direction))
+    measured = Measured(**{name: round(value, DIGITS) for name, value in found.items()})
     fresh = Visit(gait, (old.rounds if old else 0) + 1, measured, parent)
     if old is not None and old.score >= fresh.score:
         return Visit(old.gait, fresh.rounds, old.measured, old.parent)
@@ -76,7 +83,7 @@ def _pick(hand: str, visits: Mapping[str, Visit], budget: Budget, seed: int) -> 
     joints = HandVariant.from_name(hand).joints
     if not visits:
         return first_guess(hand, budget.direction), hand
-    near = sorted(visits, key=lambda name: (difference(hand, name), -visits[name].score))[: NEIGHBOURS + 1]
+    near = sorted(visits, key=lambda name: (difference(hand, name), -visits[name].score, name))[: NEIGHBOURS + 1]
     gaits = {name: visits[name].gait.for_joints(joints) for name in near}
     if len(gaits) == 1:
         return gaits[near[0]], near[0]
@@ -101,7 +108,7 @@ def to_json(visits: Mapping[str, Visit], command: str) -> dict[str, Any]:
     hands = {
         hand: {
             "gait": each.gait.to_json(),
-            "measured": {name: round(value, 4) for name, value in asdict(each.measured).items()},
+            "measured": asdict(each.measured),
             "rounds": each.rounds,
             "parent": each.parent,
         }
@@ -123,7 +130,7 @@ def read(path: Path) -> dict[str, Visit]:
             Measured(**{**entry.measured, "episodes": int(entry.measured["episodes"])}),
             str(content[hand]["parent"]),
         )
-        for hand, entry in load_gaits(path).items()
+        for hand, entry in read_gaits(path).items()
     }
 
 

@@ -161,7 +161,7 @@ class Snapshot:
         first = network.layers[0]
         assert isinstance(first, Layer)
         self._heads, self._width = first.heads, encoder.weight.shape[1]
-        self._layers = [(*_matrices(layer), bias) for layer, bias in zip(network.layers, network.bias(), strict=True)]
+        self._layers = [(*matrices(layer), bias) for layer, bias in zip(network.layers, network.bias(), strict=True)]
         self._outputs = decoder.limbs
         self._output_weight, self._output_bias = decoder.weight[decoder.numbers], decoder.bias[decoder.numbers]
 
@@ -191,11 +191,15 @@ class Snapshot:
         return products.sum(dim=-1) + self._output_bias
 
 
-def _matrices(layer: nn.Module) -> list[tuple[Tensor, Tensor]]:
+def matrix(linear: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight as a product of rows wants it, and bias."""
+    assert isinstance(linear, nn.Linear)
+    return linear.weight.detach().T.contiguous(), linear.bias.detach()
+
+
+def matrices(layer: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """Of queries, keys and values together, the attention's output, the two of the feed-forward, and both norms."""
     assert isinstance(layer, Layer)
     linears = (layer.queries_keys_values, layer.out, layer.rise, layer.fall)
     norms = (layer.attention_norm, layer.forward_norm)
-    return [
-        *((linear.weight.detach().T.contiguous(), linear.bias.detach()) for linear in linears),
-        *((norm.weight.detach(), norm.bias.detach()) for norm in norms),
-    ]
+    return [*map(matrix, linears), *((norm.weight.detach(), norm.bias.detach()) for norm in norms)]

@@ -1,6 +1,6 @@
 """Behaviour cloning with a Body Transformer: the next action by regression."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
@@ -43,9 +43,9 @@ class BodyTransformerPolicy(Policy):
         self.network = BodyTransformer(config, self.layout, features.embodiment.limb_graph.hop)
 
     @staticmethod
-    def fit_observation(values: NDArray[np.float32]) -> Normalizer:
-        """Mean and standard deviation of `(N, d)` values, as limits one deviation to either side."""
-        return by_deviation(values)
+    def fit_observation(blocks: Collection[NDArray[np.float32]]) -> Normalizer:
+        """Mean and standard deviation of the rows of `(n, d)` blocks, as limits one deviation to either side."""
+        return by_deviation(blocks)
 
     @property
     def noise_shape(self) -> tuple[int, int, int]:

@@ -1,6 +1,6 @@
 """Behaviour cloning over many bodies with one transformer over joints."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from barkyard.datasets import Normalizer, WindowBatch
 from barkyard.embodiment import Embodiment
 from barkyard.errors import InvalidInput
+from barkyard.policies.get_zero.acting import OwnBody, Snapshot, observed
 from barkyard.policies.get_zero.body import BodyTensors, Frames, read_body, stack_bodies
 from barkyard.policies.get_zero.config import GetZeroConfig
 from barkyard.policies.get_zero.network import JointTransformer, Structure
@@ -70,12 +71,12 @@ class GetZeroPolicy(Policy):
         self._scales = {key: self._scale_of(key) for key in features.observations}
         self._learnt = self._lay_out(features.bodies or (features.embodiment,))
         self._own = self._lay_out((features.embodiment,))
-        self._cached: tuple[list[int], Tensor | None, Tensor] | None = None
+        self._snapshot: Snapshot | None = None
 
     @staticmethod
-    def fit_observation(values: NDArray[np.float32]) -> Normalizer:
-        """Mean and standard deviation of `(N, d)` values, as limits one deviation to either side."""
-        return by_deviation(values)
+    def fit_observation(blocks: Collection[NDArray[np.float32]]) -> Normalizer:
+        """Mean and standard deviation of the rows of `(n, d)` blocks, as limits one deviation to either side."""
+        return by_deviation(blocks)
 
     @property
     def noise_shape(self) -> tuple[int, int, int]:
@@ -140,11 +141,11 @@ class GetZeroPolicy(Policy):
         steps = self.config.observation_steps
         windows = [(torch.arange(1 - steps, 1) + step).clamp(min=0) for step in range(steps)]
         seen = {key: values.to(self.device) for key, values in observations.items()}
-        return torch.stack([self._act({k: v[:, window] for k, v in seen.items()})[0] for window in windows], dim=1)
+        return torch.stack([self._act({k: v[:, window] for k, v in seen.items()}) for window in windows], dim=1)
 
     def act(self, observations: Mapping[str, Tensor], noise: Tensor) -> Tensor:
         """The action of the newest step alone."""
-        return self._act({key: values.to(self.device) for key, values in observations.items()})[0][:, None]
+        return self._act({key: values.to(self.device) for key, values in observations.items()})[:, None]
 
     def link_places(self, observations: Mapping[str, Tensor]) -> Tensor:
         """`(N, J, 3)` where the self-model takes the tips of the links to be (or, as published, the joints) [m].
@@ -153,28 +154,38 @@ class GetZeroPolicy(Policy):
             InvalidInput: the policy was made without a self-model.
         """
         unit = self.get_zero.length_unit if self.get_zero.tips else 1.0
-        places = self._act({key: values.to(self.device) for key, values in observations.items()})[1]
+        places = self._forward({key: values.to(self.device) for key, values in observations.items()})[1]
         if places is None:
             raise InvalidInput("self_model is 0, so this policy has no self-model; train one with a larger weight")
         return places * unit
 
-    def _act(self, seen: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-        own, count = self._own, len(seen["joint_pos"])
-        bias, fixed = self._snapshot()
-        tokens = torch.cat([self._changing(seen, own.limits), fixed.expand(count, -1, -1)], dim=-1)
-        actions, places = self.network(tokens, bias, own.structure.order)
-        return actions.clamp(-1.0, 1.0), places
+    def true_places(self, observations: Mapping[str, Tensor]) -> Tensor:
+        """`(N, J, 3)` where forward kinematics has what `link_places` predicts [m]."""
+        angles = observations["joint_pos"][:, -1]
+        frames = self._own.tensors.take(torch.zeros(len(angles), dtype=torch.long)).forward_kinematics(angles)
+        return frames.tips if self.get_zero.tips else frames.joints
 
-    def _snapshot(self) -> tuple[Tensor | None, Tensor]:
-        """Bias and fixed features of its own body; made anew when the tables have changed."""
-        tables = self.network.tables
-        version = [] if tables is None else [tables.data_ptr(), tables._version]
-        if self._cached is None or self._cached[0] != version or torch.is_grad_enabled():
-            own = self._own
-            bias = self.network.bias(own.structure)
+    def _act(self, seen: Mapping[str, Tensor]) -> Tensor:
+        """`(N, J)` actions of its own body; without gradients from a snapshot of the weights, which is faster."""
+        if torch.is_grad_enabled() or self.training:
+            return self._forward(seen)[0].clamp(-1.0, 1.0)
+        if self._snapshot is None or not self._snapshot.is_current():
+            own, steps = self._own, self.config.observation_steps
+            zeros = {key: torch.zeros(1, steps, *shape) for key, shape in self.features.observations.items()}
+            shift = self._changing(zeros, own.limits)[0]
+            scale = self._changing({key: torch.ones_like(each) for key, each in zeros.items()}, own.limits)[0] - shift
             fixed = self._fixed(own.tensors, own.home, own.limits, own.is_last)
-            self._cached = (version, None if bias is None else bias.contiguous(), fixed)
-        return self._cached[1], self._cached[2]
+            constant = OwnBody(self.network.bias(own.structure), fixed, own.structure.order, scale, shift)
+            self._snapshot = Snapshot(self.network, constant, self.parts)
+        return self._snapshot(seen).clamp_(-1.0, 1.0)
+
+    def _forward(self, seen: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Actions and places of its own body, not cut off."""
+        own, count = self._own, len(seen["joint_pos"])
+        fixed = self._fixed(own.tensors, own.home, own.limits, own.is_last)
+        tokens = torch.cat([self._changing(seen, own.limits), fixed.expand(count, -1, -1)], dim=-1)
+        out: tuple[Tensor, Tensor | None] = self.network(tokens, self.network.bias(own.structure), own.structure.order)
+        return out
 
     def _bias(self, structure: Structure, rows: Tensor, shown: Tensor) -> tuple[Tensor | None, Tensor]:
         """For a batch of bodies `rows`, of which joints `shown` may be looked at."""
@@ -191,15 +202,10 @@ class GetZeroPolicy(Policy):
 
     def _changing(self, seen: Mapping[str, Tensor], limits: Tensor) -> Tensor:
         """`(N, J, F)` what is observed, each number's steps in a row: of the whole first, then of the joint."""
-        joints = seen["joint_pos"].shape[2]
-        whole = [
-            ((seen[key] - self._scales[key][0]) / self._scales[key][1]).transpose(1, 2).flatten(1)
-            for key, _ in self.parts.whole
-        ]
         reach = _Reach(limits.mean(dim=-1)[:, None], (limits[..., 1] - limits[..., 0])[:, None] / 2)
-        own = [self._of_joints(key, seen[key], reach).transpose(1, 2) for key in self.parts.joint]
-        shared = [torch.cat(whole, dim=1)[:, None].expand(-1, joints, -1)] if whole else []
-        return torch.cat([*shared, *own], dim=-1)
+        scaled = {key: (seen[key] - self._scales[key][0]) / self._scales[key][1] for key, _ in self.parts.whole}
+        scaled |= {key: self._of_joints(key, seen[key], reach) for key in self.parts.joint}
+        return observed(scaled, self.parts)
 
     def _of_joints(self, key: str, values: Tensor, reach: _Reach) -> Tensor:
         """Angles by the joints' limits; as published, targets stay in radians."""

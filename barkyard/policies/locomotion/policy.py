@@ -1,6 +1,6 @@
 """Behaviour cloning of locomotion: the next action by regression on a window of what was seen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -64,13 +64,13 @@ class LocomotionPolicy(Policy):
         return network(config.network, config, self._step, outputs)  # type: ignore[arg-type]
 
     @staticmethod
-    def fit_observation(values: NDArray[np.float32]) -> Normalizer:
-        """Mean and standard deviation of `(N, d)` values, as limits one deviation to either side.
+    def fit_observation(blocks: Collection[NDArray[np.float32]]) -> Normalizer:
+        """Mean and standard deviation of the rows of `(n, d)` blocks, as limits one deviation to either side.
 
         A fall puts speeds ten times as high as walking into the data. Scaled by limits, walking would be a small part
         of the range.
         """
-        return by_deviation(values)
+        return by_deviation(blocks)
 
     @property
     def noise_shape(self) -> tuple[int, int, int]:
