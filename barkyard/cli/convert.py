@@ -1,7 +1,7 @@
 """`barkyard convert`: datasets to and from other libraries' formats."""
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -96,7 +96,7 @@ _OPTIONS: Final = {
 }
 
 
-def _check_options(source: Path, kind: str, given: dict[str, object]) -> None:
+def _check_options(source: Path, kind: str, given: Mapping[str, object]) -> None:
     for option, value in given.items():
         meant, does = _OPTIONS[option]
         if value and kind != meant:

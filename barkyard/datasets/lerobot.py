@@ -126,7 +126,7 @@ def _info(root: Path, info: Mapping[str, Any], without: Sequence[str]) -> LeRobo
         root=root,
         version=version,
         fps=float(info["fps"]),
-        robot_type=info.get("robot_type"),
+        robot_type=None if info.get("robot_type") is None else str(info["robot_type"]),
         tasks=_tasks(root, version),
         features=parts,
         shapes={part: _shape(root, key, features[key]) for part, key in parts.items()},

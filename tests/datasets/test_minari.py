@@ -196,7 +196,7 @@ def test_minari_reads_the_same_episodes(tmp_path: Path) -> None:
     assert found["ends"] == [[[False] * 5, [False] * 4 + [True]]]
     np.testing.assert_array_equal(np.array(found["actions"][0], np.float32), episode.actions)
     np.testing.assert_array_equal(np.array(found["rewards"][0], np.float32), episode.rewards)
-    np.testing.assert_array_equal(np.array(found["states"][0]), episode.states)
+    assert episode.states is not None and found["states"][0] == episode.states.tolist()
     for name, values in episode.observations.items():
         np.testing.assert_array_equal(np.array(found["observations"][0][name], values.dtype), values)
 

@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import inspect
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import docstring_parser
@@ -60,7 +61,7 @@ def _page(entry: EnvironmentEntry, env: RobotVectorEnv, docs: Path) -> str:
         "## Observations",
         _table(("part", "shape", "type", "bounds"), _observations(env)),
         "## Actions",
-        f"{env.single_action_space.shape[0]} numbers in [-1, 1]: {_first_line(CONTROLLERS[controller])}",
+        f"{env.simulation.controller.action_dim} numbers in [-1, 1]: {_first_line(CONTROLLERS[controller])}",
         "## Reward",
         _method(kind.terms),
         "Terms, each in [0, 1]: " + ", ".join(f"`{term}`" for term in task.terms()),
@@ -79,6 +80,7 @@ def _page(entry: EnvironmentEntry, env: RobotVectorEnv, docs: Path) -> str:
 
 def _observations(env: RobotVectorEnv) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
+    assert isinstance(env.single_observation_space, spaces.Dict)
     for name, box in env.single_observation_space.items():
         assert isinstance(box, spaces.Box)
         low, high = float(box.low.min()), float(box.high.max())
@@ -130,6 +132,6 @@ def _first_line(thing: object) -> str:
     return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [header, ("---",) * len(header), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
