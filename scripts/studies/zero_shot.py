@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from get_zero_report import report
+from zero_shot_report import report
 from jobs import add_options, backend_of, do_all, run
 
 from barkyard.assets.robots.leap_hand.enumeration import load_split
@@ -141,12 +141,7 @@ def is_expert(entry: GaitEntry) -> bool:
 def training_gaits(path: Path, plan: Plan) -> dict[str, GaitEntry]:
     """The gaits of training hands that are experts (in a trial, any). Raises InvalidInput where they are too few."""
     gaits, split = read_gaits(path), load_split()
-    fit = {
-        hand: gaits[hand]
-        for hand in split.train
-        if hand in gaits
-        and (plan is TRIAL or is_expert(gaits[hand]))
-    }
+    fit = {hand: gaits[hand] for hand in split.train if hand in gaits and (plan is TRIAL or is_expert(gaits[hand]))}
     if len(fit) < plan.fewest:
         raise InvalidInput(
             f"{path} has experts for {len(fit)} training hands, and the study wants {plan.fewest}; find more with "

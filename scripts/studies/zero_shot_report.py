@@ -78,7 +78,7 @@ def _rates(experts: Sequence[Mapping[str, Any]], row: str) -> dict[str, Array]:
         here = [each for each in experts if each["column"] == column]
         hands = {each["hand"] for each in here}
         kind = [each for each in here if (each["donor"] == each["hand"]) == (row == OWN)]
-        if len(kind) == len(hands):
+        if hands and len(kind) == len(hands):
             found[column] = np.array([[float(np.mean(each["yaw_rate"])) for each in kind]])
     return found
 
