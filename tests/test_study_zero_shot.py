@@ -90,15 +90,15 @@ def test_nearest_gaits_are_of_training_hands_alone(study: Any, tmp_path: Path) -
 def line_of(network: str, seed: int, rates: list[float]) -> dict[str, Any]:
     column = {"hands": ["a", "b"], "episodes": 20, "yaw_rate": rates, "dropped": [0.0, 0.5], "cube_speed": [0.1, 0.1]}
     columns = {name: column for name in ("train", "test_graph", "test_length", "test_both")}
-    places = None if network == "plain" else dict.fromkeys(columns, [1.0, 3.0])
+    places = {name: None if network == "plain" else [1.0, 3.0] for name in columns}
     return {
         "network": network, "seed": seed, "columns": columns, "parameters": 7,
-        "places_mm": places or dict.fromkeys(columns),
+        "places_mm": places,
     }  # fmt: skip
 
 
 def test_the_tables_by_hand(tables: Any) -> None:
-    """Hands turn 10 and 20 (means over seeds), so 15 give or take 12.706 * 5; seeds 14 and 16, so a deviation of 1.4."""
+    """Hands turn 10 and 20 over seeds, so 15 give or take 12.706 * 5; seeds 14 and 16, so a deviation of 1.4."""
     values = np.array([[9.0, 19.0], [11.0, 21.0]])
     assert tables.cell(values) == "15.0 [-48.5, 78.5] ± 1.4"
     assert tables.cell(values[:1, :1]) == "9.0"

@@ -2,9 +2,9 @@
 
 Each training hand's own gait demonstrates, half of the time with noise on what is done, and answers at every step. From
 that every network learns for the same number of steps with the same batches, with several seeds; of its checkpoints the
-one that turns the cube fastest with the validation hands goes on to the test hands. Beside them: on each hand the gait of
-the training hand most like it, and the hand's own gait where it has one. Every job is done once: what is there is not
-made again.
+one that turns the cube fastest with the validation hands goes on to the test hands. Beside them: on each hand the gait
+of the training hand most like it, and the hand's own gait where it has one. Every job is done once: what is there is
+not made again.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from zero_shot_report import report
 from jobs import add_options, backend_of, do_all, run
+from zero_shot_report import report
 
 from barkyard.assets.robots.leap_hand.enumeration import load_split
 from barkyard.assets.robots.leap_hand.variant import FULL as WHOLE
