@@ -47,7 +47,7 @@ def read_file(file: DataFile, sizes: Mapping[str, int]) -> Vectors:
 def load_vectors(
     files: Sequence[DataFile], sizes: Mapping[str, int]
 ) -> tuple[list[DataFile], Vectors, list[DataFileError]]:
-    """The files that can be read, `(num_frames, size)` by feature of their frames, and what is wrong with the others."""
+    """The files that can be read, `(num_frames, size)` by feature of them all, and what is wrong with the others."""
     usable, read, damaged = [], [], []
     for file in files:
         try:

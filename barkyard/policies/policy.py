@@ -252,7 +252,7 @@ class Policy(nn.Module, ABC):
 
     @staticmethod
     def fit_observation(blocks: Collection[NDArray[np.float32]]) -> Normalizer:
-        """The normalizer of an observation part, from `(n, d)` blocks of its values: their limits, unless overridden."""
+        """The normalizer of an observation part, from `(n, d)` blocks of values: their limits, unless overridden."""
         return Normalizer.fit_blocks(blocks)
 
     def for_body(self, body: Embodiment, observations: Mapping[str, tuple[int, ...]], action_dim: int) -> "Policy":

@@ -16,7 +16,9 @@ HANDS = ("i34-t34", "m34-t1234")
 
 def result_of(hand: str, rates: list[float]) -> EvalResult:
     episodes = tuple(
-        EpisodeRecord(10**9 + i, rate > 12, 1.0, 500, "success" if rate > 12 else "time_limit", None, {"yaw_rate": rate})
+        EpisodeRecord(
+            10**9 + i, rate > 12, 1.0, 500, "success" if rate > 12 else "time_limit", None, {"yaw_rate": rate}
+        )
         for i, rate in enumerate(rates)
     )
     return EvalResult("barkyard/HandRotate-v0", {"embodiment": hand}, "expert", episodes, len(rates), 1.0)
@@ -40,7 +42,12 @@ def test_the_table_by_hand() -> None:
     assert (rate["mean"], rate["embodiments"]) == (15.0, [10.0, 20.0])
     assert (rate["low"], rate["high"]) == pytest.approx((15 - 63.531, 15 + 63.531), abs=1e-3)
     assert table["columns"]["pair"]["metrics"]["success"]["mean"] == 0.5
-    assert table["columns"]["one"]["metrics"]["yaw_rate"] == {"mean": 13.0, "low": None, "high": None, "embodiments": [13.0]}
+    assert table["columns"]["one"]["metrics"]["yaw_rate"] == {
+        "mean": 13.0,
+        "low": None,
+        "high": None,
+        "embodiments": [13.0],
+    }
     assert "15 [-48.53, 78.53]" in table_text(table)
 
 

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from barkyard.assets.robots import load_robot
 from barkyard.assets.robots.bodies import robot_body
 from barkyard.datasets import Dataset, DatasetWriter, WindowBatch
+from barkyard.embodiment import Embodiment
 from barkyard.episode import Episode
-from barkyard.policies.checkpoint import make_policy
+from barkyard.policies.checkpoint import load_policy, make_policy
 from barkyard.policies.get_zero.config import GetZeroConfig, ours, paper_small
 from barkyard.policies.get_zero.policy import GetZeroPolicy
 from barkyard.policies.policy import BODY
+from barkyard.policies.train import LAST, train
 from barkyard.policies.training_data import TrainingData
 
 HANDS = ("i34-t34", "i34-m1234-t1234", "m34-t1234")
@@ -28,17 +31,13 @@ CONFIGS = {
 
 def hand_episode(hand: str, joints: int, seed: int, length: int = 12) -> Episode:
     rng = np.random.default_rng(seed)
-
-    def draw(steps: int, size: int) -> np.ndarray:
-        return rng.uniform(0.1, 0.9, (steps, size)).astype(np.float32)
-
+    seen = {
+        key: rng.uniform(0.1, 0.9, (length + 1, size)).astype(np.float32)
+        for key, size in (("joint_pos", joints), ("joint_target", joints), ("clock", 2))
+    }
     return Episode(
-        observations={
-            "joint_pos": draw(length + 1, joints),
-            "joint_target": draw(length + 1, joints),
-            "clock": draw(length + 1, 2),
-        },
-        actions=draw(length, joints),
+        observations=seen,
+        actions=seen["joint_pos"][:-1],
         rewards=np.zeros(length, dtype=np.float32),
         success=True,
         end="success",
@@ -62,7 +61,9 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def data_of(paths: list[Path], mapped: bool = False, config: GetZeroConfig = CONFIGS["ours"]) -> TrainingData:
     datasets = [Dataset.open(path, mapped=mapped) for path in paths]
-    return TrainingData(datasets, config, None, 0.3, 0, embodiment=[robot_body(f"leap_hand:{path.name}") for path in paths])
+    return TrainingData(
+        datasets, config, None, 0.3, 0, embodiment=[robot_body(f"leap_hand:{path.name}") for path in paths]
+    )
 
 
 def policy_of(data: TrainingData, config: GetZeroConfig) -> GetZeroPolicy:
@@ -197,3 +198,30 @@ def test_a_snapshot_follows_the_weights(paths: list[Path]) -> None:
         expected = policy._forward(seen)[0].clamp(-1, 1)[:, None]
     assert not torch.allclose(after, before, atol=1e-4)
     torch.testing.assert_close(after, expected, atol=2e-6, rtol=1e-5)
+
+
+def test_a_quadruped_and_one_with_a_locked_leg_joint_learn_together(tmp_path: Path) -> None:
+    """What each joint does is where it is; the checkpoint does it with both bodies, of 12 and of 11 joints."""
+    spec = load_robot("barkour_vb").make_spec()
+    spec.delete(spec.actuator("FL_knee"))
+    spec.delete(spec.joint("FL_knee"))
+    bodies = [robot_body("barkour_vb"), Embodiment.from_model(spec.compile())]
+    counts = [len(body.joints) for body in bodies]
+    for count in counts:
+        with DatasetWriter.create(tmp_path / str(count), hand_episode("", count, 0)) as writer:
+            for seed in range(4):
+                writer.write(hand_episode("", count, seed))
+    words = {"layers": 2, "width": 32, "feed_forward": 32, "drop_joints": 0.0, "training.warmup_steps": 5}
+    words |= {"training.learning_rate": 5e-3, "training.held_out": 0.3}
+    out = tmp_path / "run"
+    paths = [tmp_path / str(count) for count in counts]
+    train(paths, "get-zero", out, steps=80, batch_size=32, overrides=words, embodiment=bodies, quiet=True)
+    policy = load_policy(out / LAST).eval()
+    for body, count in zip(bodies, counts, strict=True):
+        episode = hand_episode("", count, 9)
+        windows = np.arange(5)[:, None] + np.arange(6)
+        seen = {key: torch.from_numpy(values[windows]) for key, values in episode.observations.items()}
+        own = policy.for_body(body, {key: values.shape[2:] for key, values in seen.items()}, count)
+        with torch.no_grad():
+            error = own.act(seen, torch.empty(0))[:, 0] - seen["joint_pos"][:, -1]
+        assert float(error.square().mean()) < 0.3 * float(seen["joint_pos"].var()), count

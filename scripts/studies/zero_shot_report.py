@@ -78,7 +78,7 @@ def _rates(experts: Sequence[Mapping[str, Any]], row: str) -> dict[str, Array]:
         here = [each for each in experts if each["column"] == column]
         hands = {each["hand"] for each in here}
         kind = [each for each in here if (each["donor"] == each["hand"]) == (row == OWN)]
-        if len(kind) == len(hands):
+        if hands and len(kind) == len(hands):
             found[column] = np.array([[float(np.mean(each["yaw_rate"])) for each in kind]])
     return found
 
@@ -99,8 +99,8 @@ def _goal(networks: Mapping[str, Mapping[str, Array]], reference: float, ours: s
     gain = 100 * (networks[ours]["test_graph"].mean() / networks[plain]["test_graph"].mean() - 1)
     parts = [f"{COLUMNS[c]} {networks[ours][c].mean() / reference:.2f}" for c in COLUMNS if c != "train"]
     return (
-        f"{ours} keeps of the training hands' own gaits: {', '.join(parts)} (published: 0.61, 0.96, 0.59). On new graphs "
-        f"it is {gain:+.0f} % against the {plain}."
+        f"{ours} keeps of the training hands' own gaits: {', '.join(parts)} (published: 0.61, 0.96, 0.59). On new "
+        f"graphs it is {gain:+.0f} % against the {plain}."
     )
 
 

@@ -2,9 +2,9 @@
 
 Each training hand's own gait demonstrates, half of the time with noise on what is done, and answers at every step. From
 that every network learns for the same number of steps with the same batches, with several seeds; of its checkpoints the
-one that turns the cube fastest with the validation hands goes on to the test hands. Beside them: on each hand the gait of
-the training hand most like it, and the hand's own gait where it has one. Every job is done once: what is there is not
-made again.
+one that turns the cube fastest with the validation hands goes on to the test hands. Beside them: on each hand the gait
+of the training hand most like it, and the hand's own gait where it has one. Every job is done once: what is there is
+not made again.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from get_zero_report import report
 from jobs import add_options, backend_of, do_all, run
+from zero_shot_report import report
 
 from barkyard.assets.robots.leap_hand.enumeration import load_split
 from barkyard.assets.robots.leap_hand.variant import FULL as WHOLE
@@ -141,12 +141,7 @@ def is_expert(entry: GaitEntry) -> bool:
 def training_gaits(path: Path, plan: Plan) -> dict[str, GaitEntry]:
     """The gaits of training hands that are experts (in a trial, any). Raises InvalidInput where they are too few."""
     gaits, split = read_gaits(path), load_split()
-    fit = {
-        hand: gaits[hand]
-        for hand in split.train
-        if hand in gaits
-        and (plan is TRIAL or is_expert(gaits[hand]))
-    }
+    fit = {hand: gaits[hand] for hand in split.train if hand in gaits and (plan is TRIAL or is_expert(gaits[hand]))}
     if len(fit) < plan.fewest:
         raise InvalidInput(
             f"{path} has experts for {len(fit)} training hands, and the study wants {plan.fewest}; find more with "
