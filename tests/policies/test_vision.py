@@ -68,7 +68,7 @@ def test_acting_sees_the_middle() -> None:
 
 
 def test_training_sees_a_window_alike_at_all_steps_and_windows_cut_apart() -> None:
-    seen = (cut(numbered(64, 2), 3).unflatten(0, (64, 2)) + 1.0) * 127.5
+    seen = (cut(numbered(64, 2), 3).view(64, 2, 3, 8, 8) + 1.0) * 127.5
     assert torch.equal(seen[:, 0], seen[:, 1])
     tops, lefts = (seen[:, 0, channel, 0, 0].round().int().tolist() for channel in (1, 2))
     assert set(tops) == set(range(5)) and set(lefts) == set(range(3))
