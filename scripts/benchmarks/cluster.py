@@ -94,10 +94,10 @@ def start_node(*words: str) -> "subprocess.Popen[bytes]":
 
 
 def wait_for_nodes(address: str, count: int) -> None:
-    """Until so many nodes are in the cluster. Raises SystemExit after a minute."""
+    """Until so many nodes are in the cluster. Raises SystemExit after three minutes."""
     import ray
 
-    end = time.monotonic() + 60.0
+    end = time.monotonic() + 180.0
     while time.monotonic() < end:
         with suppress(ConnectionError, RuntimeError, ValueError):
             if not ray.is_initialized():
@@ -105,7 +105,7 @@ def wait_for_nodes(address: str, count: int) -> None:
             if sum(node["Alive"] for node in ray.nodes()) >= count:
                 return
         time.sleep(0.5)
-    raise SystemExit(f"there are no {count} nodes at {address} after a minute; what does `ray start` say?")
+    raise SystemExit(f"there are no {count} nodes at {address} after three minutes; what does `ray start` say?")
 
 
 def kill(node: "subprocess.Popen[bytes]") -> None:
