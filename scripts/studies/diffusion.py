@@ -46,7 +46,7 @@ class Plan:
     """
 
     demonstrations: int = 100
-    seeds: int = 3
+    seeds: int = 2
     steps: int = 1500
     episodes: int = 50
     warmup: int = 100

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from math import e, expm1
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,7 +131,7 @@ def test_weights_by_hand() -> None:
 @pytest.mark.parametrize(
     "changes", [{}, {"objective": "flow", "sampler": "euler"}, {"objective": "flow", "sampler": "heun"}]
 )
-def test_real_time_chunking_keeps_to_what_is_frozen(changes: dict[str, str]) -> None:
+def test_real_time_chunking_keeps_to_what_is_frozen(changes: dict[str, Any]) -> None:
     """Without weights it is a plain prediction; with them it comes nearer to what is known, there and not elsewhere."""
     policy = make_tiny("unet", inference_steps=4, **changes).eval()
     generator = torch.Generator().manual_seed(0)

@@ -127,10 +127,11 @@ def test_ddim_is_that_of_diffusers(steps: int) -> None:
     """Euler's method on the linear path gives what diffusers gives step by step, clipping and all."""
     config = replace(TINY_UNET, inference_steps=steps)
     network = make_tiny("unet").network
+    assert isinstance(network, DenoisingNetwork)
     scheduler = DDIMScheduler(100, beta_schedule="squaredcos_cap_v2", clip_sample=True, prediction_type="epsilon")
     scheduler.set_timesteps(steps)
     with torch.no_grad():
-        denoise = Denoiser(network, network.encode_observations(torch.ones(SHAPE[0], 2, 4)))  # type: ignore[operator]
+        denoise = Denoiser(network, network.encode_observations(torch.ones(SHAPE[0], 2, 4)))
         expected = 3 * noise()[:, 0]
         for step in scheduler.timesteps:
             answer = denoise(expected, denoise.encode(step[None].float()))

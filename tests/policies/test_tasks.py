@@ -82,7 +82,7 @@ def test_what_is_appended_by_hand() -> None:
     assert task_input.size == 5 + 3 + 3
     values = torch.tensor([[[1.0, 2.0, 3.0, 4.0, 5.0]]]).repeat(2, 1, 1)
     told = task_input(values, torch.tensor([0, 1]))
-    embeddings = task_input.embedding.weight.tolist()
+    embeddings = task_input.embedding(torch.arange(2)).tolist()
     assert told[0, 0].tolist() == [1, 2, 3, 4, 0, 1, 1, 0, *embeddings[0]]
     assert told[1, 0].tolist() == [1, 2, 0, 0, 5, 1, 0, 1, *embeddings[1]]
 

@@ -308,7 +308,7 @@ class NoiseSchedule:
         """Squared errors of the noise that the network predicts at random steps; see `Objective.errors`."""
         many = self.scheduler.config.num_train_timesteps
         steps = torch.randint(many, (len(actions),), generator=generator).to(actions.device)
-        noisy = self.scheduler.add_noise(actions, noise, steps)  # type: ignore[arg-type]
+        noisy = self.scheduler.add_noise(actions, noise, steps)
         return (denoise(noisy, denoise.encode(steps.float())) - noise).square()
 
 
