@@ -2,7 +2,8 @@
 
 import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -13,12 +14,14 @@ LOCK: Final = ".lock"
 """The file in a folder that says who writes there."""
 
 
-def write_whole(path: Path, content: bytes, partial: str | None = None) -> None:
-    """Write `path` so that a kill at any moment leaves the old content or the new: temporary file, sync, rename.
+@contextmanager
+def replacing(path: Path, partial: str | None = None) -> Iterator[Path]:
+    """A temporary file to write that becomes `path` at the end, unless an error is raised: sync, then rename.
+
+    A kill at any moment leaves the old content or the new.
 
     Args:
         path: where; its folder is made if absent.
-        content: the whole file.
         partial: ending of the temporary file's name, which is otherwise `path`'s with a dot before it. By default it
             has the process's number, so that two processes never write one temporary file; give one where a later
             process is to find what a killed one left.
@@ -29,13 +32,19 @@ def write_whole(path: Path, content: bytes, partial: str | None = None) -> None:
     temporary = path.with_name(f".{path.name}{partial or f'.{os.getpid()}.tmp'}")
     make_folder(path.parent)
     try:
-        temporary.write_bytes(content)
+        yield temporary
         synchronise(temporary)
         os.replace(temporary, path)
     finally:
         with suppress(OSError):  # the error on its way says more
             temporary.unlink(missing_ok=True)
     synchronise(path.parent)
+
+
+def write_whole(path: Path, content: bytes, partial: str | None = None) -> None:
+    """Write the `content` of `path`, whole or not at all; as `replacing`, and with its errors."""
+    with replacing(path, partial) as temporary:
+        temporary.write_bytes(content)
 
 
 def make_folder(folder: Path) -> None:

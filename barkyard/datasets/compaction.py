@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from barkyard.datasets.encoding import EpisodeRecord, decode_episode, encode_file, episode_fingerprint, place_rows
+from barkyard.datasets.encoding import (
+    EpisodeExtras,
+    EpisodeRecord,
+    decode_episode,
+    encode_file,
+    episode_fingerprint,
+    place_rows,
+)
 from barkyard.datasets.files import (
     COMPACTED,
     DAMAGED,
@@ -93,15 +100,15 @@ def _build(root: Path, spec: DatasetSpec, files: list[DataFile], file_bytes: int
     """Write and check the merged files in their folder; returns them where they will be after the replacement."""
     merged = []
     for number, group in enumerate(_groups(spec, files, file_bytes)):
-        tables, records = [table for table, _ in group], [record for _, record in group]
+        records = [record for _, record, _ in group]
         final_path = root / data_path(number)
         staged = root / COMPACTED / final_path.relative_to(root / DATA)
-        write_whole(staged, encode_file(spec, tables, records))
+        write_whole(staged, encode_file(spec, group))
         written = DataFile(staged, number, tuple(records))
         reader = RowReader(written)
         for row_group, record in enumerate(records):
-            rows = reader.read(row_group=row_group)
-            if episode_fingerprint(decode_episode(spec, rows, record)) != record.fingerprint:
+            rows, final = reader.read(row_group=row_group), reader.extras[row_group].final
+            if episode_fingerprint(decode_episode(spec, rows, record, final)) != record.fingerprint:
                 raise DatasetError(
                     f"episode {record.episode_index} does not read back as it was recorded; nothing has changed"
                 )
@@ -112,9 +119,9 @@ def _build(root: Path, spec: DatasetSpec, files: list[DataFile], file_bytes: int
 
 def _groups(
     spec: DatasetSpec, files: list[DataFile], file_bytes: int
-) -> Iterator[list[tuple[pa.Table, EpisodeRecord]]]:
+) -> Iterator[list[tuple[pa.Table, EpisodeRecord, EpisodeExtras]]]:
     """Episodes, renumbered without gaps, in groups that fill one file each."""
-    group: list[tuple[pa.Table, EpisodeRecord]] = []
+    group: list[tuple[pa.Table, EpisodeRecord, EpisodeExtras]] = []
     size = episode_index = first_index = 0
     for file in files:
         reader = RowReader(file)
@@ -124,7 +131,8 @@ def _groups(
                 yield group
                 group, size = [], 0
             record = replace(old, episode_index=episode_index, first_index=first_index)
-            group.append((place_rows(reader.read(row_group=row_group), record, spec.fps), record))
+            rows = place_rows(reader.read(row_group=row_group), record, spec.fps)
+            group.append((rows, record, reader.extras[row_group]))
             size += bytes_each
             episode_index, first_index = episode_index + 1, first_index + record.length
     yield group

@@ -3,7 +3,7 @@
 import base64
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ PNG_COMPRESSION = 3
 
 @dataclass(frozen=True)
 class EpisodeRecord:
-    """All that is known of a stored episode besides its rows; it travels in the footer of the file that holds them.
+    """What is known of a stored episode, and kept in memory; it travels in the footer of the file with its rows.
 
     Attributes:
         episode_index: number in the dataset.
@@ -43,8 +43,6 @@ class EpisodeRecord:
         total_reward: sum of the rewards.
         fingerprint: hash of its content, independent of where it is stored.
         versions: versions of the packages that recorded it.
-        statistics: LeRobot's statistics of each feature.
-        final: the row after the last action: raw values (little-endian), or a PNG, of each feature.
     """
 
     episode_index: int
@@ -58,23 +56,38 @@ class EpisodeRecord:
     total_reward: float
     fingerprint: str
     versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class EpisodeExtras:
+    """What else the footer holds of an episode: too large to be kept in memory for all of them.
+
+    Attributes:
+        statistics: LeRobot's statistics of each feature.
+        final: the row after the last action: raw values (little-endian), or a PNG, of each feature.
+    """
+
     statistics: dict[str, FeatureStatistics]
     final: dict[str, bytes]
 
-    def to_json(self) -> dict[str, Any]:
-        """As a dictionary that JSON can hold."""
-        return vars(self) | {"final": {key: base64.b64encode(value).decode() for key, value in self.final.items()}}
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "EpisodeRecord":
-        """The record that `to_json` gave. Raises KeyError, TypeError or ValueError where it is none."""
-        for name in ("episode_index", "first_index", "length"):
-            if type(data[name]) is not int or not 0 <= data[name] < 2**62:
-                raise ValueError(f"{name} is {data[name]!r:.80}")
-        for feature, numbers in data["statistics"].items():
-            if not {"min", "max", "mean", "std", "count"} <= numbers.keys():
-                raise ValueError(f"statistics of {feature!r:.80} are incomplete")
-        return cls(**data | {"final": {key: base64.b64decode(value) for key, value in data["final"].items()}})
+def footer_entry(record: EpisodeRecord, extras: EpisodeExtras) -> dict[str, Any]:
+    """An episode in the footer, as a dictionary that JSON can hold."""
+    final = {key: base64.b64encode(value).decode() for key, value in extras.final.items()}
+    return vars(record) | {"statistics": extras.statistics, "final": final}
+
+
+def read_entry(entry: dict[str, Any]) -> tuple[EpisodeRecord, EpisodeExtras]:
+    """What `footer_entry` was given. Raises KeyError, TypeError or ValueError where it is none."""
+    for name in ("episode_index", "first_index", "length"):
+        if type(entry[name]) is not int or not 0 <= entry[name] < 2**62:
+            raise ValueError(f"{name} is {entry[name]!r:.80}")
+    for feature, numbers in entry["statistics"].items():
+        if not {"min", "max", "mean", "std", "count"} <= numbers.keys():
+            raise ValueError(f"statistics of {feature!r:.80} are incomplete")
+    final = {key: base64.b64decode(value) for key, value in entry["final"].items()}
+    known = {name: value for name, value in entry.items() if name not in ("statistics", "final")}
+    return EpisodeRecord(**known), EpisodeExtras(entry["statistics"], final)
 
 
 def episode_fingerprint(episode: Episode) -> str:
@@ -98,8 +111,8 @@ def episode_fingerprint(episode: Episode) -> str:
 
 def encode_episode(
     spec: DatasetSpec, episode: Episode, episode_index: int, first_index: int, versions: dict[str, str]
-) -> tuple[pa.Table, EpisodeRecord]:
-    """The rows and the record of one episode, recorded with these package versions."""
+) -> tuple[pa.Table, EpisodeRecord, EpisodeExtras]:
+    """The rows of one episode, recorded with these package versions, and what the footer says of it."""
     length = episode.length
     last = np.arange(length) == length - 1
     vectors: dict[str, NDArray[Any]] = _concatenate(spec, episode.observations)
@@ -134,10 +147,8 @@ def encode_episode(
         total_reward=episode.total_reward,
         fingerprint=episode_fingerprint(episode),
         versions=versions,
-        statistics=statistics,
-        final=final,
     )
-    return place_rows(pa.table(columns), record, spec.fps), record
+    return place_rows(pa.table(columns), record, spec.fps), record, EpisodeExtras(statistics, final)
 
 
 def layout_columns(record: EpisodeRecord, fps: int) -> dict[str, NDArray[Any]]:
@@ -160,22 +171,23 @@ def place_rows(table: pa.Table, record: EpisodeRecord, fps: int) -> pa.Table:
     return kept
 
 
-def encode_file(spec: DatasetSpec, tables: Sequence[pa.Table], records: Sequence[EpisodeRecord]) -> bytes:
-    """A parquet file of whole episodes, one row group each, with their records in its footer."""
-    schema = tables[0].schema.with_metadata(_huggingface_metadata(spec))
-    footer = {"schema": SCHEMA, "spec": spec.to_json(), "episodes": [record.to_json() for record in records]}
+def encode_file(spec: DatasetSpec, episodes: Sequence[tuple[pa.Table, EpisodeRecord, EpisodeExtras]]) -> bytes:
+    """A parquet file of whole episodes, one row group each, with what is known of them in its footer."""
+    schema = episodes[0][0].schema.with_metadata(_huggingface_metadata(spec))
+    entries = [footer_entry(record, extras) for _, record, extras in episodes]
+    footer = {"schema": SCHEMA, "spec": spec.to_json(), "episodes": entries}
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink, schema, compression="snappy", use_dictionary=[names.ACTED_BY], write_page_checksum=True
     ) as writer:
-        for table in tables:
+        for table, _, _ in episodes:
             writer.write_table(table.cast(schema), row_group_size=len(table))
         writer.add_key_value_metadata({FOOTER: json.dumps(footer)})
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
 
-def decode_episode(spec: DatasetSpec, table: pa.Table, record: EpisodeRecord) -> Episode:
+def decode_episode(spec: DatasetSpec, table: pa.Table, record: EpisodeRecord, final: Mapping[str, bytes]) -> Episode:
     """The episode that `encode_episode` was given.
 
     Raises:
@@ -184,11 +196,11 @@ def decode_episode(spec: DatasetSpec, table: pa.Table, record: EpisodeRecord) ->
     observations: Observations = {}
     vectors = {key: read_vectors(table[key], size) for key, (size, _) in spec.vectors.items()}
     for key, values in vectors.items():
-        if key in record.final:
-            vectors[key] = np.concatenate([values, np.frombuffer(record.final[key], values.dtype)[None]])
+        if key in final:
+            vectors[key] = np.concatenate([values, np.frombuffer(final[key], values.dtype)[None]])
     for part, place in spec.parts.items():
         if place.key in spec.cameras:
-            encoded = [*png_bytes(table[place.key]), record.final[place.key]]
+            encoded = [*png_bytes(table[place.key]), final[place.key]]
             observations[part] = np.stack([decode_image(content, place.shape) for content in encoded])
         else:
             values = vectors[place.key][:, place.start : place.stop]

@@ -3,7 +3,9 @@
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from barkyard import files
-from barkyard.datasets.encoding import FOOTER, SCHEMA, EpisodeRecord
+from barkyard.datasets.encoding import FOOTER, SCHEMA, EpisodeExtras, EpisodeRecord, read_entry
 from barkyard.datasets.spec import DatasetSpec
 from barkyard.errors import DatasetError
 from barkyard.files import FolderLock
@@ -64,6 +66,11 @@ def write_whole(path: Path, content: bytes) -> None:
         OSError: the disk is full or the place cannot be written; what was there before is unchanged.
     """
     files.write_whole(path, content, PARTIAL)
+
+
+def replacing(path: Path) -> AbstractContextManager[Path]:
+    """As `write_whole`, for a file that is written bit by bit, at the path that is given."""
+    return files.replacing(path, PARTIAL)
 
 
 def no_space(what: str, path: Path, size: int, error: OSError) -> str:
@@ -119,15 +126,12 @@ def read_footer(root: Path, path: Path, spec: DatasetSpec) -> DataFile:
         metadata = pq.read_metadata(path)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataFileError(path, f"is truncated or no parquet file ({_first_line(error)})") from error
-    entries = metadata.metadata or {}
-    if FOOTER.encode() not in entries:
-        raise DataFileError(path, "was not written by Barkyard")
+    footer = _footer(path, metadata)
     try:
-        footer = parse_json(entries[FOOTER.encode()])
         schema, theirs = footer["schema"], DatasetSpec.from_json(footer["spec"])
-        records = tuple(EpisodeRecord.from_json(record) for record in footer["episodes"])
+        records = tuple(read_entry(entry)[0] for entry in footer["episodes"])
     except (ValueError, TypeError, KeyError, AttributeError, DatasetError) as error:
-        raise DataFileError(path, f"has a damaged footer ({type(error).__name__}: {error})") from error
+        raise _damaged_footer(path, error) from error
     if schema != SCHEMA:
         raise DataFileError(path, f"has schema {schema!r}; this version reads {SCHEMA}")
     difference = spec.difference(theirs)
@@ -137,6 +141,20 @@ def read_footer(root: Path, path: Path, spec: DatasetSpec) -> DataFile:
     if not records or groups != [record.length for record in records]:
         raise DataFileError(path, f"has row groups of {groups} rows, which are not its episodes")
     return DataFile(path, int(place[1]) * CHUNK_SIZE + int(place[2]), records)
+
+
+def _footer(path: Path, metadata: pq.FileMetaData) -> Any:
+    entries = metadata.metadata or {}
+    if FOOTER.encode() not in entries:
+        raise DataFileError(path, "was not written by Barkyard")
+    try:
+        return parse_json(entries[FOOTER.encode()])
+    except ValueError as error:
+        raise _damaged_footer(path, error) from error
+
+
+def _damaged_footer(path: Path, error: Exception) -> DataFileError:
+    return DataFileError(path, f"has a damaged footer ({type(error).__name__}: {error})")
 
 
 class RowReader:
@@ -152,6 +170,14 @@ class RowReader:
             self._parquet = pq.ParquetFile(file.path, page_checksum_verification=True)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise DataFileError(file.path, f"is damaged ({_first_line(error)})") from error
+
+    @cached_property
+    def extras(self) -> list[EpisodeExtras]:
+        """What the footer holds of each episode besides its record. Raises DataFileError."""
+        try:
+            return [read_entry(entry)[1] for entry in _footer(self.file.path, self._parquet.metadata)["episodes"]]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _damaged_footer(self.file.path, error) from error
 
     def read(self, *, columns: list[str] | None = None, row_group: int | None = None) -> pa.Table:
         """Rows of one episode, or of all. Raises DataFileError where they are damaged."""

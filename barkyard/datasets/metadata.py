@@ -1,7 +1,8 @@
 """LeRobot's `meta/` folder, derived from the data files alone."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,19 @@ from barkyard.datasets.files import (
     STATS_PATH,
     TASKS_PATH,
     DataFile,
+    RowReader,
     load_json,
+    replacing,
     write_whole,
 )
 from barkyard.datasets.spec import DatasetSpec
-from barkyard.datasets.statistics import FeatureStatistics, aggregate, vector_statistics
+from barkyard.datasets.statistics import Aggregate, FeatureStatistics, vector_statistics
 from barkyard.errors import DatasetError
 
 CODEBASE_VERSION = "v3.0"
 _CONVERT = "barkyard convert makes one of ours of it"
+ROW_GROUP = 100
+"""Episodes in a row group of the table of episodes."""
 DATA_FILE_MEGABYTES, VIDEO_FILE_MEGABYTES = 100, 200
 
 
@@ -42,15 +47,13 @@ def write_metadata(root: Path, spec: DatasetSpec, files: Sequence[DataFile], ver
     Raises:
         OSError: the disk is full or the folder cannot be written; what was there before is unchanged.
     """
-    placed = [(file, record) for file in files for record in file.records]
-    statistics = [_statistics(record, spec.fps) for _, record in placed]
     write_whole(root / TASKS_PATH, _parquet(_tasks(spec)))
-    if placed:
-        rows = [_episode_row(spec, *place, stats) for place, stats in zip(placed, statistics, strict=True)]
-        write_whole(root / EPISODES_PATH, _parquet(pa.Table.from_pylist(rows)))
-    features = statistics[0] if placed else {}
-    totals = {feature: aggregate([episode[feature] for episode in statistics]) for feature in features}
-    write_whole(root / STATS_PATH, _json(totals))
+    totals: dict[str, Aggregate] = {}
+    rows = _episode_rows(spec, files, totals)
+    if files:
+        with replacing(root / EPISODES_PATH) as path:
+            _write_rows(path, rows)
+    write_whole(root / STATS_PATH, _json({feature: total.statistics() for feature, total in totals.items()}))
     write_whole(root / INFO_PATH, _json(_info(spec, files, versions)))
 
 
@@ -123,9 +126,26 @@ def _info(spec: DatasetSpec, files: Sequence[DataFile], versions: dict[str, str]
     }
 
 
-def _statistics(record: EpisodeRecord, fps: int) -> dict[str, FeatureStatistics]:
-    layout = {name: vector_statistics(values) for name, values in layout_columns(record, fps).items()}
-    return record.statistics | layout
+def _episode_rows(
+    spec: DatasetSpec, files: Sequence[DataFile], totals: dict[str, Aggregate]
+) -> Iterator[dict[str, Any]]:
+    """A row for each episode; what it says of a feature is counted into `totals`."""
+    for file in files:
+        for record, extras in zip(file.records, RowReader(file).extras, strict=True):
+            layout = layout_columns(record, spec.fps)
+            statistics = extras.statistics | {name: vector_statistics(values) for name, values in layout.items()}
+            for feature, numbers in statistics.items():
+                totals.setdefault(feature, Aggregate()).add(numbers)
+            yield _episode_row(spec, file, record, statistics)
+
+
+def _write_rows(path: Path, rows: Iterator[dict[str, Any]]) -> None:
+    """A parquet file of rows, of which only a group at a time is in memory."""
+    group = pa.Table.from_pylist(list(islice(rows, ROW_GROUP)))
+    with pq.ParquetWriter(path, group.schema, compression="snappy") as writer:
+        while len(group):
+            writer.write_table(group)
+            group = pa.Table.from_pylist(list(islice(rows, ROW_GROUP)), schema=group.schema)
 
 
 def _episode_row(

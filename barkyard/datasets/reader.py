@@ -163,7 +163,7 @@ class Dataset:
             self._reader = RowReader(file)
         rows = self._reader.read(row_group=row_group)
         try:
-            return decode_episode(self.spec, rows, self.records[index])
+            return decode_episode(self.spec, rows, self.records[index], self._reader.extras[row_group].final)
         except (pa.ArrowException, LookupError, TypeError, ValueError) as error:
             raise DataFileError(file.path, f"is damaged ({error})") from error
 

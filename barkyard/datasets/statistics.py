@@ -1,6 +1,5 @@
 """LeRobot's statistics of a feature: of one episode, and of many from those of each."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -56,23 +55,35 @@ def _histogram_statistics(counts: NDArray[np.int64], levels: NDArray[np.float64]
     return found
 
 
-def aggregate(episodes: Sequence[FeatureStatistics]) -> FeatureStatistics:
-    """Statistics of all frames from those of each episode.
+class Aggregate:
+    """Statistics of all frames of a feature from those of each episode, one after another.
 
     Everything is exact except the quantiles, which are the means of the episodes' quantiles weighted by length, as
     LeRobot aggregates them.
     """
-    stacked = {name: np.array([episode[name] for episode in episodes]) for name in episodes[0]}
-    counts = stacked["count"].ravel()
-    weights = (counts / counts.sum()).reshape(-1, *[1] * (stacked["mean"].ndim - 1))
-    mean = (weights * stacked["mean"]).sum(axis=0)
-    variance = (weights * (stacked["std"] ** 2 + (stacked["mean"] - mean) ** 2)).sum(axis=0)
-    found = {
-        "min": stacked["min"].min(axis=0),
-        "max": stacked["max"].max(axis=0),
-        "mean": mean,
-        "std": np.sqrt(variance),
-        "count": np.array([counts.sum()]),
-    }
-    found |= {name: (weights * stacked[name]).sum(axis=0) for name in QUANTILES}
-    return {name: value.tolist() for name, value in found.items()}
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._mean: Any = 0.0
+        self._squares: Any = 0.0  # sum of squared deviations from the mean
+        self._quantiles: dict[str, Any] = dict.fromkeys(QUANTILES, 0.0)
+        self._least: Any = np.inf
+        self._most: Any = -np.inf
+
+    def add(self, episode: FeatureStatistics) -> None:
+        """Count an episode in; means and variances merge as in Chan, Golub and LeVeque (1983)."""
+        count = int(episode["count"][0])
+        total = self._count + count
+        away = np.asarray(episode["mean"]) - self._mean
+        self._squares = self._squares + count * np.square(episode["std"]) + away**2 * (self._count * count / total)
+        self._mean = self._mean + away * (count / total)
+        for name, mean in self._quantiles.items():
+            self._quantiles[name] = mean + (np.asarray(episode[name]) - mean) * (count / total)
+        self._least, self._most = np.minimum(self._least, episode["min"]), np.maximum(self._most, episode["max"])
+        self._count = total
+
+    def statistics(self) -> FeatureStatistics:
+        """Of all that was counted in, which is at least one episode."""
+        found = {"min": self._least, "max": self._most, "mean": self._mean}
+        found |= {"std": np.sqrt(self._squares / self._count), "count": np.array([self._count])} | self._quantiles
+        return {name: value.tolist() for name, value in found.items()}

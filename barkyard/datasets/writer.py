@@ -129,11 +129,11 @@ class DatasetWriter:
         index = last.episode_index + 1 if last else 0
         first = last.first_index + last.length if last else 0
         number = self._files[-1].number + 1 if self._files else 0
-        table, record = encode_episode(self.spec, episode, index, first, self._versions)
+        table, record, extras = encode_episode(self.spec, episode, index, first, self._versions)
         path = self._root / data_path(number)
         if path.exists():
             raise DatasetError(f"{path} is there already; DatasetWriter.resume({str(self._root)!r}) goes on after it")
-        content = encode_file(self.spec, [table], [record])
+        content = encode_file(self.spec, [(table, record, extras)])
         try:
             write_whole(path, content)
         except OSError as error:

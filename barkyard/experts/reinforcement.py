@@ -170,8 +170,8 @@ def reinforce(
     of_ppo = {name.removeprefix(PPO): changes.pop(name) for name in list(changes) if name.startswith(PPO)}
     settings = configuration.vary(PPOConfig(), of_ppo, PPO)
     config = configuration.vary(find(policy_name).make_config(), {"observation_steps": 1, **changes})
-    features = _features(env)
-    policy = make_policy(policy_name, features, _no_scaling(features), config=config, seed=seed)
+    features = environment_features(env)
+    policy = make_policy(policy_name, features, no_scaling(features), config=config, seed=seed)
     torch.manual_seed(seed)
     actor, critic = policy.actor_critic()
     episodes = _Episodes(env, seed)
@@ -220,7 +220,8 @@ def _configuration(settings: PPOConfig, actor: nn.Module, critic: nn.Module) -> 
     }
 
 
-def _features(env: RobotVectorEnv) -> FeatureSpec:
+def environment_features(env: RobotVectorEnv) -> FeatureSpec:
+    """What a policy trained by reinforcement sees and commands: all vectors, in the environment's order."""
     assert isinstance(env.single_observation_space, spaces.Dict)
     assert isinstance(env.single_action_space, spaces.Box)
     shapes = {
@@ -233,11 +234,12 @@ def _features(env: RobotVectorEnv) -> FeatureSpec:
 
 
 def _flat(observations: Observations) -> NDArray[np.float32]:
-    """The vectors side by side, in the environment's order, as in `_features`."""
+    """The vectors side by side, in the environment's order, as in `environment_features`."""
     return np.concatenate([values for values in observations.values() if values.ndim == 2], axis=1, dtype=np.float32)
 
 
-def _no_scaling(features: FeatureSpec) -> dict[str, Normalizer]:
+def no_scaling(features: FeatureSpec) -> dict[str, Normalizer]:
+    """Normalizers that change nothing."""
     sizes = {**{name: shape[0] for name, shape in features.observations.items()}, "action": features.action_dim}
     return {name: Normalizer.from_limits([-1.0] * size, [1.0] * size) for name, size in sizes.items()}
 

@@ -7,17 +7,16 @@ of it goes through the commands of `barkyard`, each of which is done once: what 
 
 import argparse
 import json
-import multiprocessing
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from barkyard.cli.main import main as barkyard
+from jobs import add_options, backend_of, do_all, run
+from networks import equal_mlp, interval
 
 TEST_SEED = 500_000
 """Seeds of the demonstrations kept apart begin here, far from those that are learnt from."""
@@ -33,12 +32,14 @@ class Robot:
         env: where.
         sizes: numbers of demonstrations to learn from, each the first of the next.
         kept_apart: number of demonstrations to measure the error of actions on.
+        steps: optimiser steps of a training.
         env_kwargs: arguments of the environment, as typed.
     """
 
     env: str
     sizes: tuple[int, ...]
     kept_apart: int
+    steps: int
     env_kwargs: tuple[str, ...] = ()
 
 
@@ -49,43 +50,42 @@ class Plan:
     Attributes:
         robots: by name.
         seeds: of weights and batches.
-        steps: optimiser steps of a training.
         episodes: runs of an evaluation.
         settings: of every training.
     """
 
     robots: Mapping[str, Robot]
     seeds: int = 3
-    steps: int = 1500
-    episodes: int = 50
+    episodes: int = 32
     settings: tuple[str, ...] = ("training.warmup_steps=200",)
 
 
 _EASY = ("difficulty=0.2",)
 FULL = Plan(
     {
-        "quadruped": Robot("barkyard/AgilityCourse-v0", (10, 50, 250), 20, _EASY),
-        "arm": Robot("barkyard/Lift-v0", (10, 30, 100), 20, ("controller=JOINT_POSITION",)),
+        "quadruped": Robot("barkyard/AgilityCourse-v0", (10, 50, 250), 20, 2500, _EASY),
+        "arm": Robot("barkyard/Lift-v0", (10, 30, 100), 20, 1200, ("controller=JOINT_POSITION",)),
     }
 )
 TRIAL = Plan(
-    {"arm": Robot("barkyard/Lift-v0", (4,), 4, ("controller=JOINT_POSITION",))},
+    {"arm": Robot("barkyard/Lift-v0", (4,), 4, 30, ("controller=JOINT_POSITION",))},
     seeds=2,
-    steps=30,
     episodes=4,
     settings=("training.warmup_steps=5",),
 )
 BASELINE = "transformer"
+SIZE = ("layers=6", "width=32", "heads=2", "feed_forward=64")
+"""Of every transformer: as deep as a quadruped's graph is wide, and narrow enough for two cores."""
 NETWORKS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "mlp": ("locomotion-mlp", ("observation_steps=1", "action_dropout=0.0")),
-    BASELINE: ("limb-transformer", ()),
-    "hard": ("body-transformer-hard", ()),
-    "mix": ("body-transformer-mix", ()),
-    "soft": ("body-transformer-soft", ()),
-    "shuffled": ("body-transformer-hard", ("attention=shuffled",)),
+    BASELINE: ("limb-transformer", SIZE),
+    "hard": ("body-transformer-hard", SIZE),
+    "mix": ("body-transformer-mix", SIZE),
+    "soft": ("body-transformer-soft", SIZE),
+    "shuffled": ("body-transformer-hard", (*SIZE, "attention=shuffled")),
 }
 """A policy in the registry and its settings. `shuffled` is the control: as sparse, of a body that is not there."""
-SHARED = ("training.batch_size=256", "training.learning_rate=1e-3", "training.gradient_clip=1.0",
+SHARED = ("training.batch_size=128", "training.learning_rate=8e-3", "training.gradient_clip=1.0",
           "training.weight_decay=0.01", "training.betas=[0.9,0.999]")  # fmt: skip
 
 
@@ -107,84 +107,54 @@ class Job:
         return self.out / self.robot / f"{self.network}-{self.size}-{self.seed}"
 
 
-def run(words: Sequence[object]) -> None:
-    """Type a command. Raises SystemExit where it fails."""
-    code = barkyard([*map(str, words), "--quiet"])
-    if code:
-        raise SystemExit(f"barkyard {' '.join(map(str, words))} ended with {code}")
-
-
 def collect(out: Path, name: str, robot: Robot) -> None:
     """Demonstrations of every size, and those kept apart."""
     arguments = ["--env-kwargs", *robot.env_kwargs] if robot.env_kwargs else []
     for size, seed, folder in [(n, 0, str(n)) for n in robot.sizes] + [(robot.kept_apart, TEST_SEED, "apart")]:
         words = ["--episodes", size, "--num-envs", min(size, 32), "--seed", seed, "--no-states"]
-        run(["collect", robot.env, "--out", out / name / "data" / folder, *words, *arguments])
+        run("collect", robot.env, "--out", out / name / "data" / folder, *words, *arguments, "--quiet")
 
 
-def mlp_widths(out: Path, name: str, robot: Robot) -> tuple[str, ...]:
-    """Settings that give the MLP as many parameters as the plain transformer, to 1 %."""
-    import torch
-
+def mlp_settings(out: Path, name: str, robot: Robot) -> tuple[str, ...]:
+    """Settings of the MLP, as large as the transformers."""
     from barkyard.datasets import Dataset
     from barkyard.envs.bodies import environment_body
     from barkyard.envs.registry import make_vec_env
-    from barkyard.policies.checkpoint import make_policy
     from barkyard.policies.configuration import vary
-    from barkyard.policies.policy import Policy
     from barkyard.policies.registry import find
     from barkyard.policies.training_data import TrainingData
 
     source = Dataset.open(out / name / "data" / str(robot.sizes[0]))
-    env = make_vec_env(source.env_id, 1, **source.env_kwargs)
-    body = environment_body(env)
-    env.close()
+    with closing(make_vec_env(source.env_id, 1, **source.env_kwargs)) as env:
+        body = environment_body(env)
     config = vary(find("locomotion-mlp").make_config(), {"observation_steps": 1})
     data = TrainingData(source, config, None, 0.02, 0, embodiment=body)
-
-    def count(policy: Policy) -> int:
-        return sum(weights.numel() for weights in policy.parameters())
-
-    def sized(width: int) -> int:
-        wide = vary(config, {"network.widths": [width] * 3, "network.scan_width": 64})
-        return count(make_policy("locomotion-mlp", data.features, data.normalizers, config=wide))
-
-    with torch.no_grad():
-        wanted = count(make_policy("limb-transformer", data.features, data.normalizers))
-        width = min(range(64, 640, 4), key=lambda width: abs(sized(width) - wanted))
-    return (f"network.widths=[{width},{width},{width}]", "network.scan_width=64")
+    return equal_mlp(data.features, data.normalizers, SIZE)
 
 
 def work(job: Job) -> dict[str, Any]:
-    """Train, measure, evaluate; what is there is read."""
-    import torch
-
-    torch.set_num_threads(1)
-    robot, result = job.plan.robots[job.robot], job.folder / "study.json"
-    if result.exists():
-        return dict(json.loads(result.read_text()))
+    """Train, measure, evaluate."""
+    robot = job.plan.robots[job.robot]
     policy, own = NETWORKS[job.network]
     if job.network == "shuffled":
         own = (*own, f"shuffle_seed={job.seed}")
     settings = (*SHARED, *job.plan.settings, *own, *job.settings)
     training = job.folder / "training"
-    words = ["--policy", policy, "--steps", job.plan.steps, "--seed", job.seed, "--override", *settings]
+    words = ["--policy", policy, "--steps", robot.steps, "--seed", job.seed, "--override", *settings]
     resume = ["--resume"] if training.exists() else []
-    run(["train", job.out / job.robot / "data" / str(job.size), "--out", training, *words, *resume])
+    run("train", job.out / job.robot / "data" / str(job.size), "--out", training, *words, *resume, "--quiet")
     score = job.folder / "score.json"
     if not score.exists():
         arguments = ["--env-kwargs", *robot.env_kwargs] if robot.env_kwargs else []
         count = ["--episodes", job.plan.episodes, "--num-envs", min(job.plan.episodes, 32)]
-        run(["evaluate", robot.env, "--actor", training / "last", "--out", score, *count, *arguments])
+        run("evaluate", robot.env, "--actor", training / "last", "--out", score, *count, *arguments, "--quiet")
     episodes = json.loads(score.read_text())["episodes"]
-    line = {
+    return {
         "robot": job.robot, "size": job.size, "network": job.network, "seed": job.seed,
         "score": float(np.mean([episode.get("score") or 0.0 for episode in episodes])),
         "success": float(np.mean([episode["success"] for episode in episodes])),
         **action_error(training / "last", job.out / job.robot / "data" / "apart"),
     }  # fmt: skip
-    result.write_text(json.dumps(line, indent=1) + "\n")
-    return line
 
 
 def action_error(checkpoint: Path, dataset: Path) -> dict[str, float]:
@@ -207,14 +177,6 @@ def action_error(checkpoint: Path, dataset: Path) -> dict[str, float]:
         total += float(((predicted - batch.actions) ** 2).mean(axis=(1, 2)).sum())
     parameters = sum(weights.numel() for weights in policy.parameters())
     return {"error": total / len(chosen), "parameters": float(parameters)}
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half of its 95 % interval by Student's t, over seeds."""
-    from scipy.stats import t
-
-    spread = float(np.std(values, ddof=1)) / len(values) ** 0.5 if len(values) > 1 else float("nan")
-    return float(np.mean(values)), float(t.ppf(0.975, max(len(values) - 1, 1))) * spread
 
 
 def report(lines: Sequence[Mapping[str, Any]], plan: Plan) -> str:
@@ -247,13 +209,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", nargs="?", type=Path, default=Path("runs/body_transformer"))
     parser.add_argument("--trial", action="store_true", help="a small one, to see that it works")
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, one thread each")
+    add_options(parser)
     options = parser.parse_args()
     plan: Plan = TRIAL if options.trial else FULL
     jobs: list[Job] = []
     for name, robot in plan.robots.items():
         collect(options.out, name, robot)
-        widths = mlp_widths(options.out, name, robot)
+        widths = mlp_settings(options.out, name, robot)
         jobs += [
             Job(options.out, plan, name, size, network, seed, widths if network == "mlp" else ())
             for seed in range(plan.seeds)
@@ -261,10 +223,9 @@ def main() -> None:
             for network in NETWORKS
         ]
     lines = []
-    with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for line in pool.map(work, jobs):
-            lines.append(line)
-            print(f"{len(lines)} of {len(jobs)}: {json.dumps(line)}", file=sys.stderr, flush=True)
+    for line in do_all(work, {job.folder / "study.json": job for job in jobs}, backend_of(options)):
+        lines.append(line)
+        print(f"{len(lines)} of {len(jobs)}: {json.dumps(line)}", file=sys.stderr, flush=True)
     (options.out / "results.json").write_text(json.dumps(lines, indent=1) + "\n")
     (options.out / "report.md").write_text(report(lines, plan))
     print((options.out / "report.md").read_text())

@@ -8,28 +8,21 @@ it goes through the commands of `barkyard`, each of which is done once: what is 
 
 import argparse
 import json
-import multiprocessing
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jobs import add_options, backend_of, do_all, run
 from sim_real_plan import CALIBRATED, EXCITATIONS, FULL, POSTERIOR, REAL, SIMULATIONS, Study, Task, robot_study, trial
 from sim_real_robots import write_robots
 from sim_real_summary import compare_speed, write_summary
 
-from barkyard.cli.main import main as barkyard
-
-
-def run(*words: object) -> None:
-    """Type a command. Raises SystemExit where it fails."""
-    code = barkyard([*map(str, words)])
-    if code:
-        raise SystemExit(f"barkyard {' '.join(map(str, words))} ended with {code}")
+from barkyard.fleet import Backend
 
 
 def calibrate(study: Study, robot: str) -> None:
@@ -104,10 +97,7 @@ Job = tuple[Callable[..., None], tuple[Any, ...]]
 
 
 def work(job: Job) -> str:
-    """Do one job on one thread."""
-    import torch
-
-    torch.set_num_threads(1)
+    """Do one job; says which."""
     do, arguments = job
     do(*arguments)
     return f"{do.__name__} {' '.join(_told(argument) for argument in arguments[1:])}"
@@ -144,15 +134,16 @@ def stages(study: Study) -> Iterable[list[Job]]:
     yield [(correlate, (study, side)) for side in SIMULATIONS]
 
 
-def do_all(stages: Iterable[list[Job]], processes: int) -> dict[str, float]:
+def do_stages(stages: Iterable[list[Job]], study: Study, backend: Backend) -> dict[str, float]:
     """All stages; the seconds of each."""
     took = {}
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for number, jobs in enumerate(stages):
-            began = time.monotonic()
-            for done, told in enumerate(pool.map(work, jobs), start=1):
+    for number, jobs in enumerate(stages):
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(dir=study.out) as folder:
+            places = {Path(folder) / f"{i}.json": job for i, job in enumerate(jobs)}
+            for done, told in enumerate(do_all(work, places, backend), start=1):
                 print(f"stage {number}, {done} of {len(jobs)}: {told}", file=sys.stderr, flush=True)
-            took[jobs[-1][0].__name__] = time.monotonic() - began
+        took[jobs[-1][0].__name__] = time.monotonic() - began
     return took
 
 
@@ -162,22 +153,23 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("out", nargs="?", type=Path, default=Path("runs/sim_real"))
     parser.add_argument("--trial", action="store_true", help="a small one, to see that it works")
     parser.add_argument("--tasks", nargs="+", default=[], help="only these, such as Lift")
-    parser.add_argument("--jobs", type=int, default=2, help="processes, one thread each")
+    add_options(parser)
     parser.add_argument("--speed", type=int, metavar="EPISODES", help="only time evaluations, this many one at a time")
     parser.add_argument("--robots", type=int, metavar="N", help="after the study: Lift on so many other surrogates")
     options = parser.parse_args(words)
     plan = trial() if options.trial else FULL
     chosen = tuple(task for task in plan.tasks if task.name in options.tasks or not options.tasks)
     study = Study(options.out, replace(plan, tasks=chosen))
+    study.out.mkdir(parents=True, exist_ok=True)
     if options.speed:
         print(compare_speed(study, options.speed))
         return
     if options.robots:
-        do_all(robot_stages(study, options.robots), options.jobs)
+        do_stages(robot_stages(study, options.robots), study, backend_of(options))
         print(write_robots(study, options.robots))
         return
     began = time.monotonic()
-    took = do_all(stages(study), options.jobs)
+    took = do_stages(stages(study), study, backend_of(options))
     write_summary(study)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(each.ru_utime + each.ru_stime for each in used)

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from barkyard.datasets.statistics import aggregate, image_statistics, vector_statistics
+from barkyard.datasets.statistics import Aggregate, image_statistics, vector_statistics
 
 
 def test_hand_computed() -> None:
@@ -44,10 +44,10 @@ def test_image_channels_on_the_unit_scale() -> None:
 def test_aggregate_equals_the_statistics_of_all_frames() -> None:
     rng = np.random.default_rng(0)
     episodes = [rng.normal(i, 1 + i, size=(5 + 7 * i, 3)) for i in range(4)]
-    total, whole = (
-        aggregate([vector_statistics(rows) for rows in episodes]),
-        vector_statistics(np.concatenate(episodes)),
-    )
+    aggregate = Aggregate()
+    for rows in episodes:
+        aggregate.add(vector_statistics(rows))
+    total, whole = aggregate.statistics(), vector_statistics(np.concatenate(episodes))
     for name in ("min", "max", "mean", "std", "count"):
         assert total[name] == pytest.approx(whole[name], rel=1e-12), name
     medians = np.array([vector_statistics(rows)["q50"] for rows in episodes])
