@@ -149,7 +149,7 @@ def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path) -> None
 
 def test_one_side_must_be_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", str(tmp_path), str(tmp_path / "other")]) == 2
-    assert "must end in .hdf5" in capsys.readouterr().err
+    assert "does not end in .hdf5" in capsys.readouterr().err
 
 
 @pytest.mark.slow

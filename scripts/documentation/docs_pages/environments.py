@@ -50,13 +50,8 @@ def _page(entry: EnvironmentEntry, env: RobotVectorEnv, docs: Path) -> str:
         f"![{name}]({name}.png)",
         inspect.getdoc(kind) or "",
         _table(
-            ("", ""),
-            [
-                ("robot", f"`{env.env_kwargs['robot']}`"),
-                ("controller", f"`{controller}`"),
-                ("control period", f"{env.control_dt:g} s"),
-                ("time limit", f"{task.time_limit:g} s"),
-            ],
+            ("robot", "controller", "control period", "time limit"),
+            [(f"`{env.env_kwargs['robot']}`", f"`{controller}`", f"{env.control_dt:g} s", f"{task.time_limit:g} s")],
         ),
         "## Observations",
         _table(("part", "shape", "type", "bounds"), _observations(env)),
