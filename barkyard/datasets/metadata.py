@@ -29,15 +29,9 @@ from barkyard.datasets.statistics import Aggregate, FeatureStatistics, vector_st
 from barkyard.errors import DatasetError
 
 CODEBASE_VERSION = "v3.0"
-<<<<<<< HEAD
 ROW_GROUP = 100
 """Episodes in a row group of the table of episodes."""
 _CONVERT = "barkyard convert makes one of ours of it"
-=======
-_CONVERT = "barkyard convert makes one of ours of it"
-ROW_GROUP = 100
-"""Episodes in a row group of the table of episodes."""
->>>>>>> data
 DATA_FILE_MEGABYTES, VIDEO_FILE_MEGABYTES = 100, 200
 
 
