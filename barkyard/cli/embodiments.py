@@ -125,9 +125,13 @@ def _evaluate(words: EmbodimentWords, name: str, seeds: Sequence[int], file: Pat
 
 def _check(result: "EvalResult", words: EmbodimentWords, name: str, seeds: Sequence[int], file: Path) -> None:
     """That a result is what was asked for."""
-    wanted = {"environment": words.env, "arguments": {**words.env_kwargs, ARGUMENT: name}, "seeds": list(seeds)}
-    asked = {key: result.env_kwargs.get(key) for key in wanted["arguments"]}  # type: ignore[attr-defined]
-    found = {"environment": result.env_id, "arguments": asked, "seeds": [each.seed for each in result.episodes]}
+    arguments = {**words.env_kwargs, ARGUMENT: name}
+    wanted: dict[str, Any] = {"environment": words.env, "arguments": arguments, "seeds": list(seeds)}
+    found: dict[str, Any] = {
+        "environment": result.env_id,
+        "arguments": {key: result.env_kwargs.get(key) for key in arguments},
+        "seeds": [each.seed for each in result.episodes],
+    }
     if Path(words.actor).is_dir():
         from barkyard.policies.checkpoint import checkpoint_fingerprint
 

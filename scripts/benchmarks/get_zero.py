@@ -56,9 +56,7 @@ class Straightforward(nn.Module):
         assert ours.tables is not None
         tables = ours.tables.detach().clone()
         tables[:, 1:, :, 0] = 0.0
-        self.embeddings = nn.ModuleList(
-            [nn.ModuleList([nn.Embedding.from_pretrained(t.T.clone(), freeze=False) for t in each]) for each in tables]
-        )
+        self.embeddings = nn.ModuleList([nn.ModuleList([_embedding(each) for each in layer]) for layer in tables])
 
     def forward(self, features: Tensor, index: Tensor, real: Tensor) -> tuple[Tensor, Tensor | None]:
         """`(B, J, F)`, `(3, B, J, J)` rows of the tables and `(B, J)` -> actions and places."""
@@ -83,6 +81,14 @@ class Straightforward(nn.Module):
         mixed = torch.bmm(torch.softmax(scores, dim=-1), values).view(batch, heads, joints, -1)
         out: Tensor = layer.out(mixed.transpose(1, 2).reshape(batch, joints, width))
         return out
+
+
+def _embedding(table: Tensor) -> nn.Embedding:
+    """Of a table `(heads, rows)`."""
+    embedding = nn.Embedding(*table.T.shape)
+    with torch.no_grad():
+        embedding.weight.copy_(table.T)
+    return embedding
 
 
 def features_of(body: Embodiment, bodies: tuple[Embodiment, ...]) -> FeatureSpec:

@@ -26,6 +26,7 @@ from barkyard.assets.robots.leap_hand.enumeration import load_split
 from barkyard.assets.robots.leap_hand.variant import FULL as WHOLE
 from barkyard.assets.robots.leap_hand.variant import HandVariant
 from barkyard.envs.tasks.dexterity.hand_rotate import GOOD_RATE
+from barkyard.episode import Actor
 from barkyard.errors import InvalidInput
 from barkyard.experts.hand.gait import GAITS_FILE, Gait, GaitActor, GaitEntry, nearest, read_gaits
 from barkyard.experts.hand.search import CHECK_SEEDS, ENV_ID, open_hand
@@ -162,7 +163,8 @@ def demonstrate(job: HandJob) -> dict[str, Any]:
     writer: DatasetWriter | None = None
     with closing(open_hand(job.hand, len(seeds[0]), RANDOMIZATION)) as env:
         expert = GaitActor(job.gait, env.simulation.robot.robot.home, env.control_dt)
-        for actor, own in zip((expert, NoisyActor(expert, len(job.gait.joints), NOISE)), seeds, strict=True):
+        actors: list[Actor] = [expert, NoisyActor(expert, len(job.gait.joints), NOISE)]
+        for actor, own in zip(actors, seeds, strict=True):
             for episode in rollout(env, actor, own.tolist(), record_states=False, teacher=expert):
                 writer = writer or DatasetWriter.create(folder, episode)
                 writer.write(episode)

@@ -15,7 +15,7 @@ from barkyard.control.joint_step import LONGEST_STEP
 from barkyard.errors import InvalidInput
 from barkyard.experts.hand import search as searching
 from barkyard.experts.hand import training
-from barkyard.experts.hand.gait import Gait, GaitActor, difference, nearest, read_gaits
+from barkyard.experts.hand.gait import GAITS_FILE, Gait, GaitActor, difference, nearest, read_gaits
 from barkyard.experts.hand.search import LEFT, RIGHT, Budget, first_guess, measure, search
 from barkyard.experts.hand.training import Visit, order, read, visit
 
@@ -179,7 +179,7 @@ class Clock:
 
 def test_a_real_episode_turns_the_cube(tmp_path: Path) -> None:
     """Two seconds of the gait that ships, in the simulation, as the search plays them."""
-    gait = read_gaits(Path(training.GAITS_FILE))[FULL.name].gait
+    gait = read_gaits(GAITS_FILE)[FULL.name].gait
     env = searching.open_hand(FULL.name, 2, "none")
     rates, dropped, speeds = searching.play(env, [gait, first_guess(FULL.name, RIGHT)], np.array([5]), 2.0)
     env.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,7 +52,7 @@ class Snapshot:
             weight = weight[:changing].contiguous()
         self._weight, self._bias = weight, bias
         biases = [None] * config.layers if own.bias is None else [each.contiguous() for each in own.bias.detach()]
-        self._layers = [(*matrices(layer), bias) for layer, bias in zip(network.layers, biases, strict=True)]
+        self._layers: list[Any] = [(*matrices(layer), bias) for layer, bias in zip(network.layers, biases, strict=True)]
         self._head = [matrix(layer) for layer in network.action]
 
     def is_current(self) -> bool:
