@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 from gymnasium.vector import AutoresetMode
 
@@ -102,7 +103,7 @@ def wait_for_nodes(address: str, count: int) -> None:
         with suppress(ConnectionError, RuntimeError, ValueError):
             if not ray.is_initialized():
                 ray.init(address=address, log_to_driver=False, configure_logging=False)
-            if sum(node["Alive"] for node in ray.nodes()) >= count:
+            if sum(node["Alive"] for node in cast(Any, ray).nodes()) >= count:
                 return
         time.sleep(0.5)
     raise SystemExit(f"there are no {count} nodes at {address} after three minutes; what does `ray start` say?")

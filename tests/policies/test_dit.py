@@ -57,7 +57,8 @@ def test_the_first_gradient_opens_the_head_and_then_the_gates() -> None:
         assert ("modulation.weight" in at_work) == ("modulation.weight" in moved)
         with torch.no_grad():
             for parameter in network.parameters():
-                parameter -= 0.01 * parameter.grad if parameter.grad is not None else 0.0
+                if parameter.grad is not None:
+                    parameter.sub_(0.01 * parameter.grad)
 
 
 def test_a_block_is_its_equations() -> None:
