@@ -54,6 +54,8 @@ def convert(
     """
     from barkyard.datasets import Dataset, DatasetSpec, DatasetWriter
 
+    if not source.exists():
+        raise InvalidInput(f"{source} does not exist")
     kind = _kind(source)
     given = {"--filter-key": filter_key, "--fps": fps, "--origin": origin, "--without": without}
     _check_options(source, kind, given)

@@ -150,6 +150,11 @@ def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path) -> None
 def test_one_side_must_be_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", str(tmp_path), str(tmp_path / "other")]) == 2
     assert "does not end in .hdf5" in capsys.readouterr().err
+    assert main(["convert", str(tmp_path / "absent"), str(tmp_path / "other")]) == 2
+    assert "absent does not exist" in capsys.readouterr().err
+    _foreign(tmp_path / "low_dim.hdf5")
+    assert main(["convert", str(tmp_path / "low_dim.hdf5"), str(tmp_path / "other.hdf5")]) == 2
+    assert "becomes a dataset of ours" in capsys.readouterr().err
 
 
 @pytest.mark.slow
