@@ -1,17 +1,20 @@
 """An evaluation on a Ray cluster of two nodes on this machine, one of which is killed midway, against the serial run.
 
-Both nodes are real: each has its own raylet, workers and one core; the second is killed with SIGKILL.
+Both nodes are real, begun by `ray start`, each with its own raylet, workers and one core; all processes of the second
+are killed with SIGKILL.
 """
 
 import argparse
+import os
+import signal
+import socket
+import subprocess
 import sys
 import tempfile
-import threading
 import time
-import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from gymnasium.vector import AutoresetMode
 
@@ -52,33 +55,69 @@ def evaluate_here(env_id: str, num_envs: int, seeds: Sequence[int]) -> EvalResul
 
 def evaluate_on_cluster(work: Work, seeds: Sequence[int]) -> tuple[EvalResult, int]:
     """On two nodes, of which one is killed once a third of the episodes are done; the result, and when."""
-    warnings.simplefilter("ignore")
-    from ray.cluster_utils import Cluster
+    import ray
 
-    one_core: dict[str, Any] = {"num_cpus": 1, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
-    cluster: Any = Cluster(initialize_head=True, head_node_args=one_core)
-    second = cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE)
     done, killed_at = 0, 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
 
     def count(item: Item) -> None:
         nonlocal done, killed_at
         done += len(item.seeds)
         if not killed_at and done >= len(seeds) / 3:
             killed_at = done
-            threading.Thread(target=cluster.remove_node, args=(second, False)).start()
+            kill(second)
 
+    nodes = [start_node("--head", f"--port={address.split(':')[1]}", "--include-dashboard=false")]
     try:
+        wait_for_nodes(address, 1)
+        nodes.append(second := start_node(f"--address={address}"))
+        wait_for_nodes(address, 2)
         with tempfile.TemporaryDirectory() as folder:
-            backend = make_backend("ray", workers=1, address=cluster.address)
+            backend = make_backend("ray", workers=1, address=address)
             began = time.perf_counter()
             result = evaluate_by_fleet(work, seeds, backend, Path(folder) / "items", on_item=count)
             print(f"{time.perf_counter() - began:.1f} s on the cluster")
             return result, killed_at
     finally:
-        import ray
-
         ray.shutdown()
-        cluster.shutdown()
+        for node in nodes:
+            kill(node)
+
+
+def start_node(*words: str) -> "subprocess.Popen[bytes]":
+    """`ray start`, which stays until it is killed."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, "--num-cpus=1", "--block"]
+    store = f"--object-store-memory={OBJECT_STORE}"
+    return subprocess.Popen([*command, store], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_for_nodes(address: str, count: int) -> None:
+    """Until so many nodes are in the cluster. Raises SystemExit after three minutes."""
+    import ray
+
+    end = time.monotonic() + 180.0
+    while time.monotonic() < end:
+        with suppress(ConnectionError, RuntimeError, ValueError):
+            if not ray.is_initialized():
+                ray.init(address=address, log_to_driver=False, configure_logging=False)
+            if sum(node["Alive"] for node in ray.nodes()) >= count:
+                return
+        time.sleep(0.5)
+    raise SystemExit(f"there are no {count} nodes at {address} after three minutes; what does `ray start` say?")
+
+
+def kill(node: "subprocess.Popen[bytes]") -> None:
+    """SIGKILL to all processes of a node."""
+    family = [node.pid]
+    for pid in family:
+        with suppress(OSError):
+            family += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    for pid in family:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    node.wait()
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Plan:
     """
 
     seeds: int = 3
-    iterations: int = 80
+    iterations: int = 100
     num_envs: int = 128
     episodes: int = 32
     settings: tuple[str, ...] = ("ppo.epochs=3",)
