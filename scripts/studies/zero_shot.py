@@ -63,7 +63,7 @@ class Plan:
     networks: tuple[str, ...]
     seeds: int = 3
     demonstrations: int = 20
-    steps: int = 4000
+    steps: int = 3000
     checkpoints: int = 3
     cell: int = 100
     choosing: int = 2
