@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -123,9 +124,18 @@ class _Worker:
         self.connection.close()
 
 
+def _end_with_parent() -> None:
+    """In the middle of an item too: nobody would wait for it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
 def _serve(connection: "Connection[str, Item | None]", perform: object) -> None:
     """The worker: items in, reasons out; ends with the process that started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who gives items
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch is not imported yet; the workers share the cores
     assert callable(perform)
     try:

@@ -1,5 +1,10 @@
 """Plans: done once each, in order, whatever happens to the workers."""
 
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +16,7 @@ from barkyard.fleet import Failure, Item, Plan, make_backend, run
 from barkyard.fleet.plan import Backend, Perform
 from barkyard.fleet.processes import LocalBackend, ProcessBackend
 from tests.fleet import works
+from tests.test_readme import ROOT
 
 
 def plan(perform: Perform, folder: Path, seeds: int = 8, size: int = 2) -> Plan:
@@ -74,6 +80,33 @@ def test_workers_that_die_are_replaced(tmp_path: Path) -> None:
 def test_a_worker_that_hangs_is_killed(tmp_path: Path) -> None:
     assert contents(list(run(plan(works.hangs_once, tmp_path), ProcessBackend(2, 20.0)))) == SQUARES
     assert len(list(tmp_path.glob("*.tried"))) == 1
+
+
+def test_workers_do_not_outlive_who_began_them(tmp_path: Path) -> None:
+    """Also in the middle of an item, and where it is killed and can tell nobody."""
+    script = (
+        "from pathlib import Path\n"
+        "from barkyard.fleet import Plan, run\n"
+        "from barkyard.fleet.processes import ProcessBackend\n"
+        "from tests.fleet import works\n"
+        "if __name__ == '__main__':\n"
+        f"    plan = Plan.of(works.says_who_and_stays, 10, range(2), 1, Path({str(tmp_path)!r}), 'key')\n"
+        "    list(run(plan, ProcessBackend(2, 600.0)))\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, str(tmp_path / "script.py")], env=environment) as began:
+        wait_until(lambda: len([*tmp_path.glob("*.worker")]) == 2)
+        began.kill()
+    workers = [int(path.read_text()) for path in tmp_path.glob("*.worker")]
+    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60.0
+    while not holds():
+        assert time.monotonic() < end, "it took more than a minute"
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("backend", [LocalBackend(), ProcessBackend(2, 60.0)], ids=["local", "processes"])

@@ -40,3 +40,9 @@ def fails_at_four(work: int, seeds: tuple[int, ...], target: Path) -> None:
 
 def forgets(work: int, seeds: tuple[int, ...], target: Path) -> None:
     """Says that all is well."""
+
+
+def says_who_and_stays(work: int, seeds: tuple[int, ...], target: Path) -> None:
+    """Leave the worker's number, and go on for longer than a test waits."""
+    target.with_suffix(".worker").write_text(str(os.getpid()))
+    time.sleep(600.0)
