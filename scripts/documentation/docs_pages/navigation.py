@@ -19,6 +19,7 @@ _AFTER: Tree = [
     {"Data": [{"Datasets": "data.md"}, {"Driving by hand": "teleop.md"}]},
     {
         "Learning": [
+            {"Diffusion policies": "diffusion.md"},
             {"Body Transformer": "body_transformer.md"},
             {"GET-Zero": "get_zero.md"},
             {"A policy on a robot": "serving.md"},
