@@ -55,7 +55,8 @@ def train(
         steps: optimiser steps; the policy's own number unless given. With --rl, iterations of PPO.
         batch_size: windows a step; the policy's own number unless given.
         seed: of weights, batches and noise.
-        observations: observation parts to learn from; all vectors unless given.
+        observations: observation parts to learn from; all vectors unless given, or images and what the robot senses of
+            itself for a policy that reads images.
         override: settings by dotted name, as network.widths=[32,64] or training.learning_rate=1e-3.
         weights: how often steps are learnt from by who acted, as human=2 expert=0.5; unless given, a person's
             corrections of a policy count together as much as all other steps together.
