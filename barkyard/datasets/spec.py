@@ -257,8 +257,11 @@ def _check_spec(spec: DatasetSpec) -> None:
             raise InvalidInput(f"observation part {name!r} cannot be stored; names are letters, digits and underscores")
         if name.startswith(IMAGE_PART) and (len(shape) != 3 or shape[2] != 3):
             raise InvalidInput(f"{name} has shape {shape}; valid: (H, W, 3)")
-        if math.prod(shape) == 0:
+        if any(type(size) is not int or size < 1 for size in shape):
             raise InvalidInput(f"observation part {name!r} is empty: {shape}; leave it out")
+    for what, size in (("action_size", spec.action_size), ("state_size", spec.state_size or 1)):
+        if type(size) is not int or size < 1:
+            raise InvalidInput(f"{what} {size!r:.80} is not valid; it must be a whole number of at least 1")
     if not spec.control_dt > 0 or abs(1 / spec.control_dt - round(1 / spec.control_dt)) > 1e-3:
         raise InvalidInput(
             f"control period {spec.control_dt} s is not a whole number of frames a second, which the layout needs; "

@@ -142,7 +142,7 @@ def test_trains_on_two_datasets(demonstrations: Path, corrected: Path, tmp_path:
 def test_expert_actions_are_no_observation(corrected: Path) -> None:
     dataset = Dataset.open(corrected)
     assert choose_keys(dataset, None) == list(SHAPES)
-    with pytest.raises(InvalidInput, match=r"\['expert_action'\] must be one or more vectors other than expert_action"):
+    with pytest.raises(InvalidInput, match=r"\['expert_action'\] must be one or more parts that this policy reads"):
         choose_keys(dataset, ["expert_action"])
 
 
