@@ -7,7 +7,6 @@ back bit for bit.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ from barkyard.datasets.reader import Dataset
 from barkyard.datasets.spec import IMAGE_PART
 from barkyard.episode import Episode, Observations
 from barkyard.errors import DatasetError
-from barkyard.files import make_folder, synchronise
+from barkyard.files import replacing
 
 GYMNASIUM = 2
 """robomimic's `EnvType` for environments that `gym.make` makes."""
@@ -172,15 +171,8 @@ def _new_file(path: Path) -> Iterator[Any]:
     """A file that has its name only once it is whole."""
     if path.exists():
         raise DatasetError(f"{path} exists; choose another name")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        make_folder(path.parent)
-        with h5py.File(partial, "w") as file:
+        with replacing(path) as partial, h5py.File(partial, "w") as file:
             yield file
-        synchronise(partial)
-        partial.replace(path)
-        synchronise(path.parent)
     except OSError as error:
         raise DatasetError(f"cannot write {path}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)

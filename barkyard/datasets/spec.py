@@ -259,7 +259,10 @@ def _check_spec(spec: DatasetSpec) -> None:
             raise InvalidInput(f"{name} has shape {shape}; valid: (H, W, 3)")
         if any(type(size) is not int or size < 1 for size in shape):
             raise InvalidInput(f"observation part {name!r} is empty: {shape}; leave it out")
-    for what, size in (("action_size", spec.action_size), ("state_size", spec.state_size or 1)):
+    for what, size in (
+        ("action_size", spec.action_size),
+        ("state_size", 1 if spec.state_size is None else spec.state_size),
+    ):
         if type(size) is not int or size < 1:
             raise InvalidInput(f"{what} {size!r:.80} is not valid; it must be a whole number of at least 1")
     if not spec.control_dt > 0 or abs(1 / spec.control_dt - round(1 / spec.control_dt)) > 1e-3:

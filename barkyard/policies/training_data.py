@@ -287,8 +287,8 @@ def choose_keys(dataset: Dataset, keys: Sequence[str] | None, images: bool = Fal
     pictures = [key for key, place in dataset.spec.parts.items() if images and place.key in dataset.spec.cameras]
     if images and not pictures:
         raise InvalidInput(
-            f"{dataset.path} has no images, which this policy reads: collect with --env-kwargs 'cameras=[\"front\"]', "
-            "or take a policy that reads vectors"
+            f"{dataset.path} has no images, which this policy reads: collect with "
+            "--env-kwargs 'cameras=[\"agentview\"]', or take a policy that reads vectors"
         )
     if keys is None:
         parts = dataset.spec.parts

@@ -7,7 +7,6 @@ of it goes through the commands of `barkyard`, each of which is done once: what 
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jobs import add_options, backend_of, do_all, run
+from jobs import add_options, backend_of, do_and_tell, run, write_report
 from networks import equal_mlp, interval
 
 TEST_SEED = 500_000
@@ -222,13 +221,8 @@ def main() -> None:
             for size in robot.sizes
             for network in NETWORKS
         ]
-    lines = []
-    for line in do_all(work, {job.folder / "study.json": job for job in jobs}, backend_of(options)):
-        lines.append(line)
-        print(f"{len(lines)} of {len(jobs)}: {json.dumps(line)}", file=sys.stderr, flush=True)
-    (options.out / "results.json").write_text(json.dumps(lines, indent=1) + "\n")
-    (options.out / "report.md").write_text(report(lines, plan))
-    print((options.out / "report.md").read_text())
+    lines = do_and_tell(work, {job.folder / "study.json": job for job in jobs}, backend_of(options))
+    write_report(options.out, lines, report(lines, plan))
 
 
 if __name__ == "__main__":

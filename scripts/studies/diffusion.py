@@ -8,8 +8,6 @@ there is not made again.
 """
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from delay_curve import MANNERS, delay_curve
-from jobs import add_options, backend_of, do_all, run
+from jobs import add_options, backend_of, do_and_tell, run, write_report
 from networks import equal_denoisers
 
 ENV = "barkyard/Lift-v0"
@@ -193,13 +191,8 @@ def main() -> None:
         for network, (policy, settings) in networks.items()
         for objective in OBJECTIVES
     ]
-    lines = []
-    for line in do_all(work, {job.folder / "study.json": job for job in jobs}, backend_of(options)):
-        lines.append(line)
-        print(f"{len(lines)} of {len(jobs)}: {json.dumps(line)}", file=sys.stderr, flush=True)
-    (options.out / "results.json").write_text(json.dumps(lines, indent=1) + "\n")
-    (options.out / "report.md").write_text(report(lines, plan))
-    print((options.out / "report.md").read_text())
+    lines = do_and_tell(work, {job.folder / "study.json": job for job in jobs}, backend_of(options))
+    write_report(options.out, lines, report(lines, plan))
 
 
 if __name__ == "__main__":

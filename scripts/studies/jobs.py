@@ -61,6 +61,22 @@ def do_all(do: Callable[[Any], Any], jobs: Mapping[Path, Any], backend: Backend)
         raise SystemExit(f"{len(failures)} of {len(jobs)} jobs failed; mend what is wrong, and run the study again")
 
 
+def do_and_tell(do: Callable[[Any], Any], jobs: Mapping[Path, Any], backend: Backend) -> list[Any]:
+    """As `do_all`, saying of each job that it is done."""
+    found = []
+    for line in do_all(do, jobs, backend):
+        found.append(line)
+        print(f"{len(found)} of {len(jobs)}: {json.dumps(line)[:200]}", file=sys.stderr, flush=True)
+    return found
+
+
+def write_report(out: Path, results: Any, text: str) -> None:
+    """Write `out/results.json` and `out/report.md`, and print the latter."""
+    write_whole(out / "results.json", (json.dumps(results, indent=1) + "\n").encode())
+    write_whole(out / "report.md", text.encode())
+    print(text)
+
+
 def _perform(work: tuple[Callable[[Any], Any], Any], seeds: tuple[int, ...], target: Path) -> None:
     import torch
 

@@ -8,7 +8,6 @@ the commands of `barkyard`, each of which is done once: what is there is not mad
 import argparse
 import json
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jobs import add_options, backend_of, do_all, run
+from jobs import add_options, backend_of, do_and_tell, run, write_report
 from networks import equal_mlp, interval
 
 ENV = "barkyard/QuadrupedVelocity-v0"
@@ -213,15 +212,9 @@ def main() -> None:
         for seed in range(plan.seeds)
         for network in NETWORKS
     ]
-    lines = []
-    for line in do_all(work, {job.folder / "study.json": job for job in jobs}, backend_of(options)):
-        lines.append(line)
-        what = f"{line['network']}, {line['training']}, seed {line['seed']}"
-        print(f"{len(lines)} of {len(jobs)}: {what}: {line['dead']['']}", file=sys.stderr, flush=True)
-    (options.out / "results.json").write_text(json.dumps(lines, indent=1) + "\n")
-    (options.out / "report.md").write_text(report(lines))
+    lines = do_and_tell(work, {job.folder / "study.json": job for job in jobs}, backend_of(options))
     draw(lines, options.picture or options.out / "curves.png")
-    print((options.out / "report.md").read_text())
+    write_report(options.out, lines, report(lines))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import argparse
 import io
 import json
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jobs import add_options, backend_of, do_all, run
+from jobs import add_options, backend_of, do_and_tell, run, write_report
 from zero_shot_report import report
 
 from barkyard.assets.robots.leap_hand.enumeration import load_split
@@ -324,23 +323,16 @@ def main() -> None:
     except InvalidInput as error:
         raise SystemExit(str(error)) from None
 
-    def done(do: Any, jobs: Mapping[Path, Any]) -> list[Any]:
-        found = []
-        for line in do_all(do, jobs, backend):
-            found.append(line)
-            print(f"{len(found)} of {len(jobs)}: {json.dumps(line)[:200]}", file=sys.stderr, flush=True)
-        return found
-
     shows = [HandJob(out, hand, each.gait, hand, plan.demonstrations) for hand, each in known.items()]
-    shown = done(demonstrate, {out / "demonstrations" / f"{job.hand}.json": job for job in shows})
+    shown = do_and_tell(demonstrate, {out / "demonstrations" / f"{job.hand}.json": job for job in shows}, backend)
     plays = expert_jobs(out, plan, known, read_gaits(options.gaits))
-    played = done(play, {out / "experts" / f"{job.column}-{job.hand}-{job.donor}.json": job for job in plays})
+    played = do_and_tell(
+        play, {out / "experts" / f"{job.column}-{job.hand}-{job.donor}.json": job for job in plays}, backend
+    )
     jobs = [Job(out, plan, network, seed, tuple(known)) for seed in range(plan.seeds) for network in plan.networks]
-    lines = done(work, {job.folder / "study.json": job for job in jobs})
+    lines = do_and_tell(work, {job.folder / "study.json": job for job in jobs}, backend)
     results = {"demonstrations": shown, "experts": played, "networks": lines}
-    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (out / "report.md").write_text(report(results, OURS, PLAIN))
-    print((out / "report.md").read_text())
+    write_report(out, results, report(results, OURS, PLAIN))
 
 
 if __name__ == "__main__":
