@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from barkyard.datasets.hdf5 import read_apart, whole
 from barkyard.datasets.reader import Dataset
 from barkyard.datasets.spec import IMAGE_PART
 from barkyard.episode import EVALUATION_SEED_START, Episode, Observations
@@ -144,7 +145,10 @@ def read_minari(path: str | Path, fps: int | None = None) -> Iterator[Episode]:
         DatasetError: the dataset cannot be read, or holds what is not supported.
         InvalidInput: `fps` is needed and not given.
     """
-    root = Path(path)
+    return read_apart(_read, Path(path), fps)
+
+
+def _read(root: Path, fps: int | None) -> Iterator[Episode]:
     try:
         metadata = parse_json((root / DATA / METADATA).read_bytes())
         if metadata["data_format"] != "hdf5":
@@ -165,12 +169,12 @@ def _own_episode(group: Any) -> Episode:
         raise DatasetError(f"{group.name} has schema {facts['schema']!r}; this version reads {SCHEMA}")
     infos = group["infos"]
     return Episode(
-        observations={name: values[:] for name, values in group["observations"].items()},
-        actions=group["actions"][:],
-        rewards=group["rewards"][:],
+        observations={name: whole(values) for name, values in group["observations"].items()},
+        actions=whole(group["actions"]),
+        rewards=whole(group["rewards"]),
         seed=int(group.attrs["seed"]),
-        acted_by=np.array(infos["acted_by"].asstr()[:]).astype(np.str_),
-        states=infos["state"][:] if "state" in infos else None,
+        acted_by=np.array([name.decode() for name in whole(infos["acted_by"])], dtype=np.str_),
+        states=whole(infos["state"]) if "state" in infos else None,
         **{name: facts[name] for name in _FACTS},
     )
 
@@ -180,15 +184,15 @@ def _foreign_episode(group: Any, number: int, metadata: Mapping[str, Any], fps: 
         raise InvalidInput("Minari's files do not tell the control period; give it with --fps, in steps a second")
     _check_actions(metadata)
     environment = parse_json(metadata.get("env_spec") or "{}")
-    actions = np.asarray(group["actions"][:], dtype=np.float32)
+    actions = np.asarray(whole(group["actions"]), dtype=np.float32)
     infos = group.get("infos", {})
-    success = bool(np.ravel(infos["success"][:])[-1]) if "success" in infos else False
-    terminated, truncated = (bool(group[name][:][-1]) for name in ("terminations", "truncations"))
+    success = bool(np.ravel(whole(infos["success"]))[-1]) if "success" in infos else False
+    terminated, truncated = (bool(whole(group[name])[-1]) for name in ("terminations", "truncations"))
     seed = int(group.attrs.get("seed", number))
     return Episode(
         observations=_observations(group["observations"], "", bool(metadata.get("jpeg_encoding", True))),
         actions=actions.reshape(len(actions), -1),
-        rewards=np.asarray(group["rewards"][:], dtype=np.float32),
+        rewards=np.asarray(whole(group["rewards"]), dtype=np.float32),
         success=success,
         end="success" if success else "failure" if terminated else "time_limit" if truncated else "interrupted",
         dt=1.0 / fps,
@@ -215,7 +219,7 @@ def _observations(stored: Any, name: str, jpeg: bool) -> Observations:
             found |= _observations(inner, f"{name}_{key}" if name else key, jpeg)
         return found
     part = re.sub(r"\W", "_", name or "observation")
-    values = _decoded(stored[:], jpeg)
+    values = _decoded(whole(stored), jpeg)
     if values.dtype.kind not in "biuf":
         raise DatasetError(f"{stored.name} holds {values.dtype}, not numbers; only Dict and Box spaces are read")
     if values.dtype == np.uint8 and values.ndim == 4 and values.shape[3] == 3:

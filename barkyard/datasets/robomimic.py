@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkyard import provenance
+from barkyard.datasets.hdf5 import read_apart, whole
 from barkyard.datasets.reader import Dataset
 from barkyard.datasets.spec import IMAGE_PART
 from barkyard.episode import Episode, Observations
@@ -88,6 +89,10 @@ def read_robomimic(path: str | Path, filter_key: str | None = None) -> Iterator[
     Raises:
         DatasetError: the file cannot be read, lacks what the layout asks for, or has no such filter key.
     """
+    return read_apart(_read, Path(path), filter_key)
+
+
+def _read(path: Path, filter_key: str | None) -> Iterator[Episode]:
     try:
         with h5py.File(path, "r") as file:
             for name in _demonstrations(file, filter_key):
@@ -104,7 +109,7 @@ def _demonstrations(file: Any, filter_key: str | None) -> list[str]:
     if filter_key is None:
         names = list(file["data"])
     elif filter_key in (masks := file.get("mask", {})):
-        names = [name.decode() for name in masks[filter_key][:]]
+        names = [name.decode() for name in whole(masks[filter_key])]
     else:
         raise DatasetError(f"{file.filename} has no filter key {filter_key!r}; it has {sorted(masks)}")
     return sorted(names, key=lambda name: int(name.removeprefix("demo_")))
@@ -116,8 +121,8 @@ def _own_episode(group: Any) -> Episode:
         raise DatasetError(f"{group.name} has schema {facts['schema']!r}; this version reads {SCHEMA}")
     return Episode(
         observations=_observations(group, {name: name for name in group["obs"]}),
-        actions=group["actions"][:],
-        rewards=group["rewards"][:],
+        actions=whole(group["actions"]),
+        rewards=whole(group["rewards"]),
         acted_by=np.array(facts["acted_by"]),
         states=_states(group) if facts["states"] else None,
         **{name: facts[name] for name in _FACTS},
@@ -127,8 +132,8 @@ def _own_episode(group: Any) -> Episode:
 def _foreign_episode(data: Any, name: str) -> Episode:
     group, env_args = data[name], json.loads(data.attrs["env_args"])
     keys = {key: _part_name(key, group["obs"][key]) for key in group["obs"]} if "obs" in group else {}
-    actions = group["actions"][:].astype(np.float32)
-    rewards = group["rewards"][:].astype(np.float32) if "rewards" in group else np.zeros(len(actions), np.float32)
+    actions = whole(group["actions"]).astype(np.float32)
+    rewards = whole(group["rewards"]).astype(np.float32) if "rewards" in group else np.zeros(len(actions), np.float32)
     success = bool(rewards[-1] >= 1.0)
     return Episode(
         observations=_observations(group, keys),
@@ -153,7 +158,7 @@ def _observations(group: Any, names: Mapping[str, str]) -> Observations:
     """Each key's values before every action and after the last, under its name."""
     found: Observations = {}
     for key, name in names.items():
-        values = group["obs"][key][:]
+        values = whole(group["obs"][key])
         final = group["next_obs"][key][-1:] if "next_obs" in group else values[-1:]
         joined = np.concatenate([values, final])
         found[name] = joined if joined.dtype == np.uint8 else joined.astype(np.float32)
@@ -161,8 +166,8 @@ def _observations(group: Any, names: Mapping[str, str]) -> Observations:
 
 
 def _states(group: Any) -> NDArray[np.float64]:
-    states = group["states"][:].astype(np.float64)
-    final = group[FINAL_STATE][:][None] if FINAL_STATE in group else states[-1:]
+    states = whole(group["states"]).astype(np.float64)
+    final = whole(group[FINAL_STATE])[None] if FINAL_STATE in group else states[-1:]
     return np.concatenate([states, final])
 
 

@@ -24,7 +24,9 @@ from barkyard.agility.log import Trajectory
 from barkyard.assets.calibration import Calibration, HeldOut, Parameter, SourceLog
 from barkyard.calibration.excitation import CommandFile, design
 from barkyard.calibration.logs import RobotLog
-from barkyard.datasets import Dataset
+from barkyard.datasets import Dataset, robomimic
+from barkyard.datasets import minari as minari_format
+from barkyard.datasets.hdf5 import ReadingProcess
 from barkyard.datasets.lerobot import read_lerobot, read_lerobot_info
 from barkyard.datasets.minari import read_minari, write_minari
 from barkyard.datasets.robomimic import read_robomimic, write_robomimic
@@ -306,6 +308,16 @@ def fast_folder(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture
+def one_reading_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Of HDF5 files, one for all inputs, and one that does not wait long."""
+    with ReadingProcess(longest=2.0) as process:
+        for reader in (robomimic, minari_format):
+            monkeypatch.setattr(reader, "read_apart", process.read)
+        yield
+
+
+@pytest.mark.usefixtures("one_reading_process")
 @pytest.mark.parametrize("name", READERS)
 def test_readers_raise_only_our_errors(name: str, fast_folder: Path, request: Any) -> None:
     count = QUICK
