@@ -48,7 +48,7 @@ from tests.policies.synthetic import BODY, TINY_TRANSFORMER, make_tiny, write_da
 from tests.safety.mutations import mutate_bytes, mutate_json
 
 QUICK, SLOW = 150, 100_000
-SEVERAL_FILES = ("dataset", "checkpoint", "training")
+SEVERAL_FILES = ("dataset", "checkpoint", "training", "minari", "lerobot")
 """Begin the names of the files that one reader reads together."""
 HARDLY_REFUSED = ("hid", "dataset-stats", "dataset-tasks", "dataset-episodes")
 """A report of any bytes is one; metadata of a dataset that is damaged is made anew from its data."""
