@@ -9,16 +9,18 @@ there is not made again.
 
 import argparse
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delay_curve import MANNERS, delay_curve
+from delay_curve import MANNERS, Point, delay_curve
 from jobs import add_options, backend_of, do_and_tell, run, write_report
 from networks import equal_denoisers
 
 ENV = "barkyard/Lift-v0"
+ENV_KWARGS = ("controller=JOINT_POSITION",)
+"""The body's graph tells which joint an action is of; commands of the tool would all be the root's."""
 OBJECTIVES: Mapping[str, tuple[str, ...]] = {
     "ddim": ("objective=ddpm", "sampler=ddim"),
     "flow": ("objective=flow", "sampler=euler"),
@@ -73,27 +75,44 @@ class Job:
         """Where it goes."""
         return self.out / f"{self.network}-{self.objective}-{self.seed}"
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is told apart in tables."""
+        return {"network": self.network, "objective": self.objective, "seed": self.seed}
+
+    @property
+    def runs(self) -> list[str]:
+        """How it is evaluated."""
+        episodes = self.plan.episodes
+        return ["--episodes", str(episodes), "--num-envs", str(min(episodes, 25)), "--env-kwargs", *ENV_KWARGS]
+
 
 def work(job: Job) -> dict[str, Any]:
-    """Train, and evaluate."""
+    """Train, and evaluate without delay."""
     plan, training = job.plan, job.folder / "training"
     settings = (*SHARED, f"training.warmup_steps={plan.warmup}", *OBJECTIVES[job.objective], *job.settings)
     words = ["--policy", job.policy, "--steps", plan.steps, "--seed", job.seed, "--override", *settings]
     resume = ["--resume"] if training.exists() else []
     began = time.process_time()
     run("train", job.out / "data", "--out", training, *words, *resume, "--quiet")
-    trained = time.process_time() - began
-    count = ["--episodes", str(plan.episodes), "--num-envs", str(min(plan.episodes, 25))]
-    line: dict[str, Any] = {"network": job.network, "objective": job.objective, "seed": job.seed}
+    line = {**job.facts, "parameters": parameters(training), "training_seconds": time.process_time() - began}
     for steps in plan.inference_steps:
         checkpoint = with_steps(training, steps, job.folder / f"steps_{steps}")
-        (point,) = delay_curve(checkpoint, ENV, job.folder / f"{steps}", delays=[0], manners=["switch"], words=count)
-        line[f"{steps} steps"] = [point.result.num_successes, point.result.num_episodes]
-    late = job.folder / f"steps_{LATE_STEPS}"
-    for point in delay_curve(late, ENV, job.folder / f"{LATE_STEPS}", delays=plan.delays, words=count):
-        line[f"{point.manner} {point.delay}"] = [point.result.num_successes, point.result.num_episodes]
-    spent = {"training_seconds": trained, "seconds": time.process_time() - began}
-    return {**line, "parameters": parameters(training), **spent}
+        curve = delay_curve(checkpoint, ENV, job.folder / f"{steps}", delays=[0], manners=["switch"], words=job.runs)
+        (line[f"{steps} steps"],) = map(_count, curve)
+    return {**line, "seconds": time.process_time() - began}
+
+
+def late(job: Job) -> dict[str, Any]:
+    """Evaluate what `work` trained with every delay."""
+    checkpoint, out, began = job.folder / f"steps_{LATE_STEPS}", job.folder / f"{LATE_STEPS}", time.process_time()
+    points = delay_curve(checkpoint, ENV, out, delays=job.plan.delays, words=job.runs)
+    counts = {f"{point.manner} {point.delay}": _count(point) for point in points}
+    return {**job.facts, **counts, "seconds": time.process_time() - began}
+
+
+def _count(point: Point) -> list[int]:
+    return [point.result.num_successes, point.result.num_episodes]
 
 
 def with_steps(training: Path, steps: int, out: Path) -> Path:
@@ -116,9 +135,8 @@ def parameters(checkpoint: Path) -> int:
 
 
 def report(lines: Sequence[Mapping[str, Any]], plan: Plan) -> str:
-    """Tables in Markdown: successes over all seeds, with exact 95 % intervals."""
-    steps, zero = [f"{number} steps" for number in plan.inference_steps], f"{LATE_STEPS} steps"
-    late = [f"{manner} {delay}" for manner in MANNERS for delay in plan.delays]
+    """Tables in Markdown: successes over all seeds, with exact 95 % intervals; of late chunks where they were run."""
+    steps = [f"{number} steps" for number in plan.inference_steps]
     text = [
         "### Networks and objectives",
         "",
@@ -130,13 +148,18 @@ def report(lines: Sequence[Mapping[str, Any]], plan: Plan) -> str:
         here = [line for line in lines if (line["network"], line["objective"]) == (network, objective)]
         text.append(_row([network, objective, f"{here[0]['parameters']:,}", *(_pooled(here, name) for name in steps)]))
     text += ["", "### All networks together", "", _row(["objective", *steps]), _rule(1 + len(steps))]
-    for objective in OBJECTIVES:
-        here = [line for line in lines if line["objective"] == objective]
+    for objective, here in _by_objective(lines):
         text.append(_row([objective, *(_pooled(here, name) for name in steps)]))
-    text += ["", f"### Late chunks, {LATE_STEPS} steps, all networks together", ""]
+    if all(f"{MANNERS[0]} {plan.delays[0]}" in line for line in lines):
+        text += _late_tables(lines, plan, pairs)
+    return "\n".join(text) + "\n"
+
+
+def _late_tables(lines: Sequence[Mapping[str, Any]], plan: Plan, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    zero, late = f"{LATE_STEPS} steps", [f"{manner} {delay}" for manner in MANNERS for delay in plan.delays]
+    text = ["", f"### Late chunks, {LATE_STEPS} steps, all networks together", ""]
     text += [_row(["objective", "chunks", "delay 0", *map(str, plan.delays)]), _rule(3 + len(plan.delays))]
-    for objective in OBJECTIVES:
-        here = [line for line in lines if line["objective"] == objective]
+    for objective, here in _by_objective(lines):
         for manner in MANNERS:
             points = [zero, *(f"{manner} {delay}" for delay in plan.delays)]
             text.append(_row([objective, manner, *(_pooled(here, name) for name in points)]))
@@ -145,7 +168,12 @@ def report(lines: Sequence[Mapping[str, Any]], plan: Plan) -> str:
     for network, objective in pairs:
         here = [line for line in lines if (line["network"], line["objective"]) == (network, objective)]
         text.append(_row([network, objective, *(f"{100 * _rate(here, name):.0f}" for name in (zero, *late))]))
-    return "\n".join(text) + "\n"
+    return text
+
+
+def _by_objective(lines: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
+    for objective in dict.fromkeys(line["objective"] for line in lines):
+        yield objective, [line for line in lines if line["objective"] == objective]
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -178,20 +206,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", nargs="?", type=Path, default=Path("runs/diffusion"))
     parser.add_argument("--trial", action="store_true", help="a small one, to see that it works")
+    parser.add_argument("--networks", nargs="+", help="only these, of unet, transformer, dit, body")
+    parser.add_argument("--objectives", nargs="+", choices=OBJECTIVES, default=list(OBJECTIVES), help="only these")
+    parser.add_argument("--on-time", action="store_true", help="without the late chunks, which take as long again")
     add_options(parser)
     options = parser.parse_args()
     plan: Plan = TRIAL if options.trial else FULL
     if not (options.out / "data").exists():
         count = ["--episodes", plan.demonstrations, "--num-envs", min(plan.demonstrations, 32)]
-        run("collect", ENV, "--out", options.out / "data", *count, "--no-states", "--quiet")
+        run(
+            "collect", ENV, "--out", options.out / "data", *count, "--no-states", "--env-kwargs", *ENV_KWARGS, "--quiet"
+        )
     networks = equal_denoisers(options.out / "data", SHARED)
+    if unknown := set(options.networks or ()) - set(networks):
+        parser.error(f"no such networks: {', '.join(sorted(unknown))}; valid: {', '.join(networks)}")
     jobs = [
         Job(options.out, plan, network, objective, seed, policy, settings)
         for seed in range(plan.seeds)
         for network, (policy, settings) in networks.items()
-        for objective in OBJECTIVES
+        for objective in options.objectives
+        if network in (options.networks or networks)
     ]
-    lines = do_and_tell(work, {job.folder / "study.json": job for job in jobs}, backend_of(options))
+    backend = backend_of(options)
+    lines = do_and_tell(work, {job.folder / "study.json": job for job in jobs}, backend)
+    if not options.on_time:
+        found = do_and_tell(late, {job.folder / "late.json": job for job in jobs}, backend)
+        pairs = zip(lines, found, strict=True)
+        lines = [{**line, **more, "seconds": line["seconds"] + more["seconds"]} for line, more in pairs]
     write_report(options.out, lines, report(lines, plan))
 
 
