@@ -143,6 +143,9 @@ class Trainer:
         tensors, average = read_tensors(folder / TENSORS), read_tensors(folder / WEIGHTS)
         try:
             self.step = int(state["step"])
+            if self.step < 0:
+                raise ValueError(f"step is {self.step}")
+            self._averaged.n_averaged.fill_(self.step)
             self.policy.load_state_dict({name: tensors[f"weight/{name}"] for name in self.policy.state_dict()})
             self.average.load_state_dict(average)
             if self.step:
@@ -153,7 +156,6 @@ class Trainer:
                     }
         except (KeyError, RuntimeError, TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
-        self._averaged.n_averaged.fill_(self.step)
         return state
 
     def _write_average(self, folder: Path) -> None:
