@@ -81,9 +81,9 @@ def launched() -> Group:
     return Group(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
 
 
-def restarted() -> bool:
-    """Whether torchrun started this process anew, after one of its group had died."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+def restarts() -> int:
+    """How often torchrun started the group of this process anew, after one of it had died."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
 
 
 @contextmanager
@@ -95,7 +95,11 @@ def join(device: str) -> Iterator[Group]:
         return
     if device == "cuda":
         device = f"cuda:{os.environ['LOCAL_RANK']}"
-    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    store, rank, size = next(distributed.rendezvous("env://"))  # type: ignore[attr-defined]
+    # torchrun keeps its store: without a prefix, a group that is started anew may find addresses of the dead one
+    store = distributed.PrefixStore(f"restart_{restarts()}", store)  # type: ignore[attr-defined]
+    backend = "nccl" if device.startswith("cuda") else "gloo"
+    distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
     try:
         yield Group(group.rank, group.size, device)
         distributed.barrier()

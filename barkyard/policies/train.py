@@ -20,7 +20,7 @@ from barkyard.files import LOCK, FolderLock, make_folder
 from barkyard.policies import configuration
 from barkyard.policies.checkpoint import existing, load_policy, make_policy, read_json
 from barkyard.policies.diffusion.config import DiffusionConfig
-from barkyard.policies.parallel import join, launched, restarted
+from barkyard.policies.parallel import join, launched, restarts
 from barkyard.policies.policy import ChunkConfig, Origin, Policy
 from barkyard.policies.progress import Progress
 from barkyard.policies.registry import find
@@ -112,7 +112,7 @@ def train(
     if start is not None:
         observation_keys, embodiment = _of_checkpoint(start, config, observation_keys)
     group = launched()
-    resume = resume or (restarted() and out.is_dir())
+    resume = resume or (restarts() > 0 and out.is_dir())
     if group.leads:
         _check_folder(out, resume)
     several_tasks = isinstance(config, DiffusionConfig) and config.task_embedding > 0
